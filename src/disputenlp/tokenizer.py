@@ -1,0 +1,243 @@
+"""jieba tokens.
+
+Only runs of Han characters go to the segmenter; numbers, Latin words and mask marks are tokens by a rule of our own. Why: jieba and its
+Rust port rjieba cut Han runs alike (a test holds them equal) but differ on mixed text such as ``1-4``, and rjieba is ten times faster. With
+Han runs only, the engine is a detail that changes nothing but speed.
+
+A library must not change another's global dictionary or print: each tokenizer owns its segmenter, jieba's start-up messages are silenced, and
+its cache is neither read from nor written to the shared temp folder.
+
+A stranger will want :class:`JiebaTokenizer` and :func:`tokenize`.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import logging
+import re
+from collections.abc import Callable, Sequence
+from functools import cache
+from os import PathLike
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from disputenlp.cleaning import MASK_BASE, TextBatch, clean_batch, decode
+from disputenlp.privacy import MASKS, mask_batch
+from disputenlp.taxonomy import resource_text
+
+__all__ = ["CLASS_HAN", "JiebaTokenizer", "TokenBatch", "char_classes", "tokenize"]
+
+Engine = Literal["auto", "jieba", "rjieba"]
+
+CLASS_OTHER, CLASS_HAN, CLASS_DIGIT, CLASS_LATIN, CLASS_MASK = range(5)
+#: Every number becomes this token, but for those that name a service.
+NUMBER = "<数>"
+HOTLINES = frozenset("110 119 120 122 315 12110 12315 12333 12345 12348 12355 12338 12368 12369 12388 12389".split())
+_NEWLINE = ord("\n")
+
+
+class TokenBatch(NamedTuple):
+    """Tokens of a batch of notes, in order.
+
+    Attributes
+    ----------
+    words : list of str
+        Tokens of the Han runs of all notes.
+    others : list of str
+        Tokens that are not Han: numbers, Latin words, masks.
+    order : ndarray of int64, shape (n_tokens,)
+        The order of the text: indices into ``words`` followed by ``others``.
+    start : ndarray of int64, shape (n_tokens,)
+        Position of each token in the batch's code points, in the order of the text.
+    length : ndarray of int64, shape (n_tokens,)
+        Length of each token in code points.
+    """
+
+    words: list[str]
+    others: list[str]
+    order: NDArray[np.int64]
+    start: NDArray[np.int64]
+    length: NDArray[np.int64]
+
+    def ids(self, lookup: Callable[[str], int]) -> NDArray[np.int64]:
+        """Number of each token by ``lookup`` (a dict's ``get`` or ``__getitem__``), in the order of the text."""
+        count = len(self.words) + len(self.others)
+        return np.fromiter(map(lookup, self.words + self.others), dtype=np.int64, count=count)[self.order]
+
+    def strings(self) -> list[str]:
+        """The tokens in the order of the text."""
+        tokens = self.words + self.others
+        return [tokens[index] for index in self.order.tolist()]
+
+
+class JiebaTokenizer:
+    """Cut Chinese text into words with jieba's dictionary and model.
+
+    Parameters
+    ----------
+    engine : {"auto", "jieba", "rjieba"}, default="auto"
+        ``"auto"`` takes rjieba where it can be imported, else jieba. Both give the same tokens.
+    user_dict : str, path or sequence of str, default=None
+        A dictionary in jieba's format (``word [frequency [part of speech]]`` a line), as a file or as its lines. It is added to the
+        domain dictionary.
+    domain_dict : bool, default=True
+        Whether to load the domain dictionary that comes with the library.
+
+    Examples
+    --------
+    >>> JiebaTokenizer().tokenize("楼上把维修基金的事告到12345，约3月5日再谈")
+    ['楼上', '把', '维修基金', '的', '事', '告到', '12345', '约', '<数>', '月', '<数>', '日', '再谈']
+    >>> JiebaTokenizer(user_dict=["翻脸账 100 n"]).tokenize("一本翻脸账")
+    ['一本', '翻脸账']
+    """
+
+    def __init__(
+        self,
+        engine: Engine = "auto",
+        user_dict: str | PathLike[str] | Sequence[str] | None = None,
+        *,
+        domain_dict: bool = True,
+    ) -> None:
+        if engine not in ("auto", "jieba", "rjieba"):
+            raise ValueError(f"engine is {engine!r}, but must be 'auto', 'jieba' or 'rjieba'")
+        self.engine = engine
+        lines = resource_text("dictionary.txt").splitlines() if domain_dict else []
+        self.entries = _read_entries(lines, "dictionary.txt") + _user_entries(user_dict)
+        self._cut: Callable[[str], list[str]] | None = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave the segmenter out: it cannot be pickled, and is made anew where it is needed."""
+        return {**self.__dict__, "_cut": None}
+
+    def tokenize(self, text: str) -> list[str]:
+        """Tokens of one text, after the library's cleaning and without masking."""
+        return self.tokenize_batch(clean_batch([text])).strings()
+
+    def tokenize_batch(self, batch: TextBatch) -> TokenBatch:
+        """Tokens of a cleaned batch; see :class:`TokenBatch`."""
+        classes = char_classes(batch.codes)
+        words, word_start, word_length = self._han_tokens(batch.codes, classes == CLASS_HAN)
+        others, other_start, other_length = _other_tokens(batch, classes)
+        start = np.concatenate((word_start, other_start))
+        order = np.argsort(start, kind="stable")
+        return TokenBatch(words, others, order, start[order], np.concatenate((word_length, other_length))[order])
+
+    def _han_tokens(
+        self, codes: NDArray[np.uint32], han: NDArray[np.bool_]
+    ) -> tuple[list[str], NDArray[np.int64], NDArray[np.int64]]:
+        """Send all Han runs of a batch to the segmenter in one call, a line each."""
+        if self._cut is None:
+            self._cut = _segmenter(self.engine, self.entries)
+        ends_run = np.zeros(len(codes), dtype=np.bool_)
+        ends_run[1:] = han[:-1] & ~han[1:]
+        sent = np.flatnonzero(han | ends_run)
+        tokens = self._cut(decode(np.where(han[sent], codes[sent], np.uint32(_NEWLINE))))
+        length = np.fromiter(map(len, tokens), dtype=np.int64, count=len(tokens))
+        start = sent[np.cumsum(length) - length]
+        is_word = han[start]
+        return [token for token in tokens if token != "\n"], start[is_word], length[is_word]
+
+
+def tokenize(text: str) -> list[str]:
+    """Tokens of a text as the library's models see them: cleaned, masked, cut.
+
+    >>> tokenize("张某某电话13800001234，要求退還彩禮")
+    ['<姓名>', '电话', '<电话>', '要求', '退还', '彩礼']
+    """
+    return _default_tokenizer().tokenize_batch(mask_batch(clean_batch([text]))).strings()
+
+
+def char_classes(codes: NDArray[np.uint32]) -> NDArray[np.uint8]:
+    """Class of each code point: Han, digit, Latin letter, mask or other."""
+    return _class_table()[codes]
+
+
+@cache
+def _class_table() -> NDArray[np.uint8]:
+    table = np.zeros(0x110000, dtype=np.uint8)
+    table[0x4E00:0x9FD6] = CLASS_HAN  # what jieba itself takes for Han
+    table[0x30:0x3A] = CLASS_DIGIT
+    table[0x41:0x5B] = table[0x61:0x7B] = CLASS_LATIN
+    table[MASK_BASE : MASK_BASE + len(MASKS)] = CLASS_MASK
+    return table
+
+
+@cache
+def _default_tokenizer() -> JiebaTokenizer:
+    return JiebaTokenizer()
+
+
+def _other_tokens(
+    batch: TextBatch, classes: NDArray[np.uint8]
+) -> tuple[list[str], NDArray[np.int64], NDArray[np.int64]]:
+    changes = np.ones(len(classes), dtype=np.bool_)
+    changes[1:] = (classes[1:] != classes[:-1]) | (classes[1:] == CLASS_MASK)
+    bounds = np.append(np.flatnonzero(changes), len(classes))
+    start, length = bounds[:-1], np.diff(bounds)
+    kind = classes[start]
+    wanted = kind >= CLASS_DIGIT
+    start, length, kind = start[wanted], length[wanted], kind[wanted]
+    tokens = [NUMBER] * len(start)
+    short_or_letters = (kind != CLASS_DIGIT) | ((length >= 3) & (length <= 5))
+    for index in np.flatnonzero(short_or_letters).tolist():
+        codes = batch.codes[start[index] : start[index] + length[index]]
+        if kind[index] == CLASS_MASK:
+            tokens[index] = f"<{MASKS[int(codes[0]) - MASK_BASE]}>"
+        elif (token := decode(codes)) in HOTLINES or kind[index] == CLASS_LATIN:
+            tokens[index] = token.lower()
+    return tokens, start, length
+
+
+Entry = tuple[str, int | None, str | None]
+
+
+def _user_entries(user_dict: str | PathLike[str] | Sequence[str] | None) -> list[Entry]:
+    if user_dict is None:
+        return []
+    if isinstance(user_dict, str | PathLike):
+        return _read_entries(Path(user_dict).read_text(encoding="utf-8-sig").splitlines(), str(user_dict))
+    return _read_entries(user_dict, "user_dict")
+
+
+def _read_entries(lines: Sequence[str], source: str) -> list[Entry]:
+    entries: list[Entry] = []
+    for number, line in enumerate(lines, 1):
+        if not line.strip() or line.startswith("#"):
+            continue
+        found = re.fullmatch(r"(\S+)(?:\s+(\d+))?(?:\s+([A-Za-z]+))?", line.strip())
+        if not found:
+            raise ValueError(f"{source}, line {number}: {line!r} is not 'word [frequency [part of speech]]'")
+        entries.append((found[1], int(found[2]) if found[2] else None, found[3]))
+    return entries
+
+
+def _segmenter(engine: Engine, entries: Sequence[Entry]) -> Callable[[str], list[str]]:
+    if engine == "rjieba" or (engine == "auto" and importlib.util.find_spec("rjieba")):
+        import rjieba
+
+        rust = rjieba.Jieba()
+        for word, frequency, tag in entries:
+            rust.add_word(word, frequency, tag)
+        return rust.cut  # type: ignore[no-any-return]
+    import jieba
+
+    python = _quiet_jieba(jieba)
+    for word, frequency, tag in entries:
+        python.add_word(word, frequency, tag)
+    return python.lcut  # type: ignore[no-any-return]
+
+
+def _quiet_jieba(jieba: Any) -> Any:
+    """Make a ``jieba.Tokenizer`` that neither prints nor touches the cache that every jieba of the machine shares."""
+    tokenizer = jieba.Tokenizer()
+    level = jieba.default_logger.level
+    jieba.default_logger.setLevel(logging.WARNING)
+    try:
+        tokenizer.FREQ, tokenizer.total = tokenizer.gen_pfdict(tokenizer.get_dict_file())
+        tokenizer.initialized = True
+    finally:
+        jieba.default_logger.setLevel(level)
+    return tokenizer
