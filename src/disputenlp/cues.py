@@ -1,0 +1,259 @@
+"""Cue groups and their scope.
+
+A cue group is a list of literal terms that say the same thing (``violence.hit_person``: 打了一拳, 扇耳光 …). The groups are data
+(``resources/cues/*.toml``); they are features for the heads, not rules that override them.
+
+What a cue means depends on what it stands under: 未动手 is no blow, 怕他动手 is none yet, and 讲解家暴案例 is a lesson. So each hit of a
+scoped group carries one of :data:`SCOPES`, found by the markers of ``resources/cues/scope.toml`` in the same clause or sentence.
+
+Matching is linear in the text and works on a whole batch at once: the first two characters of a term, hashed, say which lengths are worth
+a look at a position, and a 64-bit polynomial hash (Rabin and Karp 1987) of that length then names the term. A regex union of thousands of
+terms would try them one after the other at every character.
+
+A stranger will want :class:`CueLexicon` and :meth:`CueLexicon.find`.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from functools import cache
+from importlib.resources import files
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from disputenlp.cleaning import SEP, TextBatch, clean_batch, encode
+from disputenlp.taxonomy import resource_text
+
+__all__ = ["SCOPES", "CueGroup", "CueHits", "CueLexicon"]
+
+#: What a cue stands under, strongest first; ``asserted`` when nothing is found.
+SCOPES = ("denied", "taught", "hypothetical", "past", "reported", "asserted")
+_ASSERTED = len(SCOPES) - 1
+
+_CLAUSE_ENDS = ",。;!?:\n"
+_SENTENCE_ENDS = "。;!?\n"
+# How far a denial reaches, in characters: 没 and 未 stand right before the word, 没有发生 may govern a list.
+_REACH_SHORT, _REACH_LONG, _REACH_AFTER, _REACH_HYPOTHETICAL = 3, 12, 12, 20
+_PRIME = 0x9E3779B97F4A7C15
+
+
+class CueGroup(NamedTuple):
+    """One cue group: ``name`` is ``file.table``, ``label`` what a person is shown, ``scoped`` whether scope changes its meaning."""
+
+    name: str
+    label: str
+    scoped: bool
+    terms: tuple[str, ...]
+
+
+class CueHits(NamedTuple):
+    """Where cues were found, one row a hit.
+
+    Attributes
+    ----------
+    start, length : ndarray of int64, shape (n_hits,)
+        Position in the batch's code points and length.
+    group : ndarray of int64, shape (n_hits,)
+        Index of the group in :attr:`CueLexicon.groups`.
+    scope : ndarray of int64, shape (n_hits,)
+        Index into :data:`SCOPES`.
+    """
+
+    start: NDArray[np.int64]
+    length: NDArray[np.int64]
+    group: NDArray[np.int64]
+    scope: NDArray[np.int64]
+
+
+class CueLexicon:
+    """Find cue terms and their scope in batches of notes.
+
+    Parameters
+    ----------
+    tables : mapping of str to mapping, default=None
+        For each theme its groups as read from TOML; ``None`` takes those that come with the library. The theme ``scope`` holds the
+        markers.
+
+    Attributes
+    ----------
+    groups : tuple of CueGroup
+    columns : tuple of str
+        Name of each feature: ``group`` or, for scoped groups, ``group|scope``.
+
+    Examples
+    --------
+    >>> lexicon = CueLexicon({
+    ...     "violence": {"hit": {"label": "殴打", "scoped": True, "terms": ["动手", "打了一拳"]}},
+    ...     "scope": {"denied": {"terms": ["没有", "未"]}, "taught": {"terms": ["宣传"]}},
+    ... })
+    >>> lexicon.find(["双方没有动手", "对方打了一拳"])
+    [[('动手', 'violence.hit', 'denied')], [('打了一拳', 'violence.hit', 'asserted')]]
+    """
+
+    def __init__(self, tables: Mapping[str, Mapping[str, Any]] | None = None) -> None:
+        self.tables = {theme: dict(table) for theme, table in (tables or _bundled_tables()).items()}
+        self.groups = tuple(
+            CueGroup(f"{theme}.{name}", group["label"], bool(group.get("scoped")), tuple(group["terms"]))
+            for theme, table in self.tables.items()
+            if theme != "scope"
+            for name, group in table.items()
+        )
+        markers = self.tables.get("scope", {})
+        self._matcher = _Matcher([group.terms for group in self.groups])
+        self._markers = {name: _Matcher([group["terms"]]) for name, group in markers.items()}
+        self._scoped = np.array([group.scoped for group in self.groups], dtype=np.bool_)
+        width = np.where(self._scoped, len(SCOPES), 1)
+        self._first_column = np.cumsum(width) - width
+        self.columns = tuple(
+            f"{group.name}|{scope}" if group.scoped else group.name
+            for group in self.groups
+            for scope in (SCOPES if group.scoped else ("",))
+        )
+
+    def find(self, texts: Sequence[str]) -> list[list[tuple[str, str, str]]]:
+        """Per text, the term, group and scope of each hit; for looking at, not for speed."""
+        batch = clean_batch(texts)
+        hits = self.match(batch)
+        text, note = batch.joined(), batch.note_of()
+        found: list[list[tuple[str, str, str]]] = [[] for _ in texts]
+        for start, length, group, scope in zip(*(array.tolist() for array in hits), strict=True):
+            found[note[start]].append((text[start : start + length], self.groups[group].name, SCOPES[scope]))
+        return found
+
+    def match(self, batch: TextBatch) -> CueHits:
+        """All hits in a batch, ordered by position."""
+        start, length, group = self._matcher.match(batch.codes)
+        scope = np.full(len(start), _ASSERTED, dtype=np.int64)
+        scoped = np.flatnonzero(self._scoped[group]) if len(group) else np.empty(0, dtype=np.int64)
+        if len(scoped):
+            scope[scoped] = self._scopes(batch.codes, start[scoped], length[scoped])
+        return CueHits(start, length, group, scope)
+
+    def column(self, hits: CueHits) -> NDArray[np.int64]:
+        """Feature column of each hit."""
+        return self._first_column[hits.group] + np.where(self._scoped[hits.group], hits.scope, 0)
+
+    def _scopes(self, codes: NDArray[np.uint32], start: NDArray[np.int64], length: NDArray[np.int64]) -> NDArray[np.int64]:
+        sentence = np.cumsum(_table(_SENTENCE_ENDS)[codes])
+        clause = np.cumsum(_table(_CLAUSE_ENDS)[codes])
+        found = {name: matcher.match(codes)[:2] for name, matcher in self._markers.items()}
+        empty = (np.empty(0, dtype=np.int64), np.empty(0, dtype=np.int64))
+
+        def before(name: str, unit: NDArray[np.int64], reach: int, width: slice = slice(None)) -> NDArray[np.bool_]:
+            """Whether a marker ends at most ``reach`` characters before the hit, in the same unit."""
+            marker, size = found.get(name, empty)
+            wanted = np.isin(size, np.arange(20)[width])
+            marker, size = marker[wanted], size[wanted]
+            if not len(marker):
+                return np.zeros(len(start), dtype=np.bool_)
+            # A marker may overlap its hit (没有动手 is itself a term of the denied kind) but must begin before it.
+            last = np.searchsorted(marker, start) - 1
+            previous = marker[last]
+            return (last >= 0) & (unit[previous] == unit[start]) & (start - previous - size[last] <= reach)
+
+        def within(name: str) -> NDArray[np.bool_]:
+            """Whether the hit's sentence holds a marker."""
+            marker, _ = found.get(name, empty)
+            return np.isin(sentence[start], sentence[marker])
+
+        after = found.get("denied_after", empty)[0]
+        denied_after = np.zeros(len(start), dtype=np.bool_)
+        if len(after):
+            following = np.minimum(np.searchsorted(after, start), len(after) - 1)
+            distance = after[following] - start - length
+            denied_after = (distance >= 0) & (distance <= _REACH_AFTER) & (sentence[after[following]] == sentence[start])
+        conditions = (
+            before("denied", clause, _REACH_SHORT, slice(0, 2)) | before("denied", clause, _REACH_LONG, slice(2, None)) | denied_after,
+            within("taught"),
+            before("hypothetical", sentence, _REACH_HYPOTHETICAL),
+            before("past", sentence, 10**6),
+            before("reported", clause, 10**6),
+        )
+        return np.select(conditions, range(_ASSERTED), default=_ASSERTED)
+
+
+class _Matcher:
+    """All occurrences of a set of terms in an array of code points; ``match`` gives start, length and set index."""
+
+    def __init__(self, term_sets: Sequence[Sequence[str]]) -> None:
+        sets = defaultdict(list)
+        for index, terms in enumerate(term_sets):
+            for term in dict.fromkeys(terms):
+                sets[encode(term).tobytes()].append(index)
+        by_length: dict[int, list[tuple[int, int]]] = defaultdict(list)
+        self._lengths = np.zeros(1 << 16, dtype=np.uint32)
+        self._single = np.zeros(0x110000, dtype=np.bool_)
+        for term, indices in sets.items():
+            codes = np.frombuffer(term, dtype=np.uint32)
+            by_length[len(codes)] += [(int(_hash(codes, np.zeros(1, dtype=np.int64), len(codes))[0]), index) for index in indices]
+            if len(codes) == 1:
+                self._single[codes[0]] = True
+            else:
+                self._lengths[_bigram(codes)[0]] |= np.uint32(1 << len(codes))
+        self._tables = {}
+        for length, rows in sorted(by_length.items()):
+            rows.sort()
+            hashes = np.array([row[0] for row in rows], dtype=np.uint64)
+            unique, first, count = np.unique(hashes, return_index=True, return_counts=True)
+            self._tables[length] = unique, first, count, np.array([row[1] for row in rows], dtype=np.int64)
+        if max(self._tables, default=0) > 31:
+            raise ValueError("a cue term has more than 31 characters")
+
+    def match(self, codes: NDArray[np.uint32]) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+        if len(codes) < 2:
+            return (np.empty(0, dtype=np.int64),) * 3
+        lengths = self._lengths[_bigram(codes)]
+        candidates = np.flatnonzero(lengths)
+        lengths = lengths[candidates]
+        parts = []
+        for length, (hashes, first, count, groups) in self._tables.items():
+            if length == 1:
+                at = np.flatnonzero(self._single[codes])
+            else:
+                at = candidates[(lengths >> np.uint32(length)) & np.uint32(1) != 0]
+                at = at[at <= len(codes) - length]
+            if not len(at):
+                continue
+            value = _hash(codes, at, length)
+            row = np.minimum(np.searchsorted(hashes, value), len(hashes) - 1)
+            equal = hashes[row] == value
+            at, row = at[equal], row[equal]
+            repeat = count[row]
+            offset = np.arange(repeat.sum()) - np.repeat(np.cumsum(repeat) - repeat, repeat)
+            found = groups[np.repeat(first[row], repeat) + offset]
+            at = np.repeat(at, repeat)
+            parts.append((at, np.full(len(at), length, dtype=np.int64), found))
+        if not parts:
+            return (np.empty(0, dtype=np.int64),) * 3
+        start, size, group = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
+        order = np.argsort(start, kind="stable")
+        return start[order], size[order], group[order]
+
+
+def _bigram(codes: NDArray[np.uint32]) -> NDArray[np.uint16]:
+    return ((codes[:-1] * np.uint32(0x9E3779B1) + codes[1:] * np.uint32(0x85EBCA77)) >> np.uint32(16)).astype(np.uint16)
+
+
+def _hash(codes: NDArray[np.uint32], at: NDArray[np.int64], length: int) -> NDArray[np.uint64]:
+    value = np.zeros(len(at), dtype=np.uint64)
+    for offset in range(length):
+        value = (value + codes[at + offset]) * np.uint64(_PRIME)
+    return value
+
+
+@cache
+def _table(chars: str) -> NDArray[np.bool_]:
+    table = np.zeros(0x110000, dtype=np.bool_)
+    table[[SEP, *map(ord, chars)]] = True
+    return table
+
+
+@cache
+def _bundled_tables() -> dict[str, dict[str, Any]]:
+    folder = files("disputenlp").joinpath("resources", "cues")
+    names = sorted(entry.name for entry in folder.iterdir() if entry.name.endswith(".toml"))
+    return {name.removesuffix(".toml"): tomllib.loads(resource_text(f"cues/{name}")) for name in names}

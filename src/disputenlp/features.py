@@ -1,0 +1,340 @@
+"""Notes to sparse features.
+
+:class:`NoteVectorizer` turns texts into one CSR matrix with three blocks: TF-IDF of jieba words (1-2), TF-IDF of character n-grams, and
+cue groups. It works on whole batches with NumPy: analysers written as Python loops over characters are where the time of the usual
+notebook goes.
+
+Words are looked up in a vocabulary. Word pairs and character n-grams are hashed into ``n_buckets`` slots, and of these only the ones that
+were seen in ``min_df`` training notes get a column: the model stays small, collisions are rare, and no n-gram is stored as text.
+Words that look like a person's name never enter the vocabulary.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, NamedTuple, Self
+
+import numpy as np
+import scipy.sparse as sp
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.utils.validation import check_is_fitted
+
+from disputenlp.cleaning import MAX_CHARS, TextBatch, as_text, clean_batch
+from disputenlp.cues import CueHits, CueLexicon
+from disputenlp.privacy import looks_like_name, mask_batch
+from disputenlp.tokenizer import CLASS_DIGIT, JiebaTokenizer, TokenBatch, char_classes
+
+__all__ = ["BLOCKS", "NoteVectorizer", "Reading", "as_texts"]
+
+#: The blocks of features, in the order of their columns.
+BLOCKS = ("words", "word_pairs", "chars", "cues")
+_WORDS, _PAIRS, _CHARS, _CUES = range(len(BLOCKS))
+_BATCH = 1024
+_MIX = np.uint64(0x9E3779B97F4A7C15)
+
+
+Hashed = tuple[int, NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]
+
+
+class Reading(NamedTuple):
+    """What was read of a batch: its masked text, its tokens and its cues; the input of the features and of the evidence."""
+
+    batch: TextBatch
+    tokens: TokenBatch
+    hits: CueHits | None
+
+
+class Occurrences(NamedTuple):
+    """Where features occur: column, first position and length in code points; columns are -1 where unknown."""
+
+    column: NDArray[np.int64]
+    start: NDArray[np.int64]
+    length: NDArray[np.int64]
+
+
+def as_texts(values: Iterable[Any]) -> list[str]:
+    """Turn cells of any kind into strings; what is no text becomes the empty string, what is longer than ``MAX_CHARS`` is cut."""
+    return [(as_text(value) or "")[:MAX_CHARS] for value in values]
+
+
+class NoteVectorizer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
+    """TF-IDF of words, word pairs and character n-grams, and cue groups, as one CSR matrix.
+
+    Parameters
+    ----------
+    word_ngrams : {1, 2}, default=2
+        Whether to use single words or also pairs of neighbouring words.
+    char_ngrams : tuple of int, default=(2, 4)
+        Shortest and longest character n-gram, at most 6; ``None`` for none.
+    min_df : int, default=2
+        Words and n-grams of fewer training notes are left out.
+    max_df : float, default=1.0
+        Those of more than this share of the training notes are left out.
+    sublinear_tf : bool, default=True
+        Replace a count by 1 + log(count).
+    word_weight, char_weight, cue_weight : float, default=(1.0, 1.0, 0.25)
+        Weight of each block. The word and character blocks of a note have unit length before weighting, so that long notes and large
+        blocks do not drown the others; cues are counted. A block of weight 0 is not made.
+    mask : bool, default=True
+        Whether names, numbers and addresses are masked before anything is counted.
+    digits : bool, default=False
+        Whether digits are told apart in character n-grams; otherwise all digits are alike.
+    n_buckets : int, default=2**22
+        Slots for hashed n-grams, a power of two.
+    user_dict : sequence of str, default=None
+        Lines of a dictionary in jieba's format, beside the domain dictionary.
+    engine : {"auto", "jieba", "rjieba"}, default="auto"
+        Segmenter; changes speed only.
+    cues : mapping, default=None
+        Cue tables as in :class:`~disputenlp.cues.CueLexicon`; ``None`` takes those of the library.
+
+    Attributes
+    ----------
+    vocabulary_ : dict of str to int
+        Column of each word.
+    column_of_bucket_ : ndarray of int32, shape (n_buckets,)
+        Column of each hash bucket, -1 where it has none.
+    idf_ : ndarray of float32, shape (n_features,)
+        Smoothed inverse document frequency (Salton and Buckley 1988); 1 for cues.
+    block_starts_ : ndarray of int64, shape (5,)
+        First column of each block of ``BLOCKS``, and the number of columns.
+
+    Examples
+    --------
+    >>> vectorizer = NoteVectorizer(min_df=1)
+    >>> X = vectorizer.fit_transform(["楼上漏水，两家吵了一架", "欠条写好了，年底还钱"])
+    >>> X.shape[0], X.dtype, X.has_sorted_indices
+    (2, dtype('float32'), True)
+    """
+
+    def __init__(
+        self,
+        *,
+        word_ngrams: int = 2,
+        char_ngrams: tuple[int, int] | None = (2, 4),
+        min_df: int = 2,
+        max_df: float = 1.0,
+        sublinear_tf: bool = True,
+        word_weight: float = 1.0,
+        char_weight: float = 1.0,
+        cue_weight: float = 0.25,
+        mask: bool = True,
+        digits: bool = False,
+        n_buckets: int = 2**22,
+        user_dict: Sequence[str] | None = None,
+        engine: str = "auto",
+        cues: Any = None,
+    ) -> None:
+        self.word_ngrams = word_ngrams
+        self.char_ngrams = char_ngrams
+        self.min_df = min_df
+        self.max_df = max_df
+        self.sublinear_tf = sublinear_tf
+        self.word_weight = word_weight
+        self.char_weight = char_weight
+        self.cue_weight = cue_weight
+        self.mask = mask
+        self.digits = digits
+        self.n_buckets = n_buckets
+        self.user_dict = user_dict
+        self.engine = engine
+        self.cues = cues
+
+    def fit(self, X: Iterable[Any], y: ArrayLike | None = None) -> Self:
+        """Learn vocabulary, buckets and document frequencies.
+
+        Parameters
+        ----------
+        X : iterable of str
+            Raw notes; cells that are no text count as empty.
+        y : ignored
+
+        Raises
+        ------
+        ValueError
+            If a parameter is out of range or ``X`` is a single string.
+        """
+        texts = self._check(X)
+        self._prepare()
+        self._learn(texts)
+        return self
+
+    def transform(self, X: Iterable[Any]) -> sp.csr_matrix:
+        """Features of notes: CSR of float32, shape (n_notes, n_features), with sorted indices."""
+        check_is_fitted(self, "idf_")
+        texts = self._check(X)
+        parts = [self.features(self.read(texts[i : i + _BATCH])) for i in range(0, len(texts), _BATCH)]
+        if not parts:
+            return sp.csr_matrix((0, len(self.idf_)), dtype=np.float32)
+        return sp.vstack(parts, format="csr") if len(parts) > 1 else parts[0]
+
+    def read(self, texts: Sequence[str]) -> Reading:
+        """Clean, mask and cut a batch of strings, and find its cues."""
+        self._prepare()
+        batch = clean_batch(texts)
+        if self.mask:
+            batch = mask_batch(batch)
+        return Reading(batch, self._tokenizer.tokenize_batch(batch), self._lexicon.match(batch) if self._lexicon else None)
+
+    def features(self, reading: Reading) -> sp.csr_matrix:
+        """Features of a batch that was read."""
+        column, start, _ = self.occurrences(reading)
+        known = column >= 0
+        width = len(self.idf_)
+        key = np.sort(reading.batch.note_of()[start[known]].astype(np.int64) * width + column[known])
+        first = np.ones(len(key), dtype=np.bool_)
+        first[1:] = key[1:] != key[:-1]
+        at = np.flatnonzero(first)
+        note, column = np.divmod(key[at], width)
+        count = np.diff(np.append(at, len(key))).astype(np.float32)
+        return self._weighted(note, column, count, len(reading.batch))
+
+    def occurrences(self, reading: Reading) -> Occurrences:
+        """Every place where a feature occurs in a batch, block by block."""
+        words = self._word_ids(reading)
+        column, start, length = [words], [reading.tokens.start], [reading.tokens.length]
+        for _, bucket, first, size in self._hashed(reading, words):
+            column.append(self.column_of_bucket_[bucket].astype(np.int64))
+            start.append(first)
+            length.append(size)
+        if self._lexicon and reading.hits is not None:
+            column.append(self._lexicon.column(reading.hits) + self.block_starts_[_CUES])
+            start.append(reading.hits.start)
+            length.append(reading.hits.length)
+        return Occurrences(np.concatenate(column), np.concatenate(start), np.concatenate(length))
+
+    def get_feature_names_out(self, input_features: Any = None) -> NDArray[np.object_]:
+        """Names of the columns: words and cue groups by name, hashed n-grams by their bucket (``char#123``)."""
+        check_is_fitted(self, "idf_")
+        names = np.empty(len(self.idf_), dtype=object)
+        names[list(self.vocabulary_.values())] = list(self.vocabulary_)
+        for bucket in np.flatnonzero(self.column_of_bucket_ >= 0).tolist():
+            column = self.column_of_bucket_[bucket]
+            names[column] = f"{'pair' if column < self.block_starts_[_CHARS] else 'char'}#{bucket}"
+        if self._lexicon:
+            names[self.block_starts_[_CUES] :] = self._lexicon.columns
+        return names
+
+    def __sklearn_is_fitted__(self) -> bool:
+        """Whether ``fit`` has run."""
+        return hasattr(self, "idf_")
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave out what is made anew from the parameters."""
+        return {key: value for key, value in super().__getstate__().items() if key not in ("_tokenizer", "_lexicon")}
+
+    def _check(self, X: Iterable[Any]) -> list[str]:
+        if isinstance(X, str | bytes):
+            raise ValueError("expected a list, Series or array of texts, got a single text; put it in a list")
+        low, high = self.char_ngrams or (2, 2)
+        if not 1 <= low <= high <= 6:
+            raise ValueError(f"char_ngrams is {self.char_ngrams!r}, but must be None or (low, high) with 1 <= low <= high <= 6")
+        if self.word_ngrams not in (1, 2):
+            raise ValueError(f"word_ngrams is {self.word_ngrams!r}, but must be 1 or 2")
+        if self.n_buckets < 2 or self.n_buckets & (self.n_buckets - 1):
+            raise ValueError(f"n_buckets is {self.n_buckets!r}, but must be a power of two")
+        return as_texts(np.ravel(X).tolist() if isinstance(X, np.ndarray) else X)
+
+    def _prepare(self) -> None:
+        """Make tokenizer and lexicon where they are missing: after ``clone``, unpickling or loading."""
+        if not hasattr(self, "_tokenizer"):
+            self._tokenizer = JiebaTokenizer(self.engine, self.user_dict)  # type: ignore[arg-type]
+            self._lexicon = CueLexicon(self.cues) if self.cue_weight else None
+
+    def _learn(self, texts: Sequence[str]) -> None:
+        seen: defaultdict[str, int] = defaultdict()
+        seen.default_factory = seen.__len__
+        word_df: NDArray[np.int64] = np.zeros(0, dtype=np.int64)
+        readings = []
+        for i in range(0, len(texts), _BATCH):
+            reading = self.read(texts[i : i + _BATCH])
+            readings.append(reading)
+            note = reading.batch.note_of()[reading.tokens.start].astype(np.int64)
+            ids = np.unique(note << 32 | reading.tokens.ids(seen.__getitem__)) & 0xFFFFFFFF
+            word_df = _add(word_df, np.bincount(ids, minlength=len(seen)))
+        most = self.max_df * max(len(texts), 1)
+        strings = list(seen)
+        kept = [
+            i
+            for i in np.flatnonzero((word_df >= self.min_df) & (word_df <= most)).tolist()
+            if not looks_like_name(strings[i]) and self.word_weight
+        ]
+        kept.sort(key=lambda i: strings[i])
+        self.vocabulary_ = {strings[i]: column for column, i in enumerate(kept)}
+        bucket_df = np.zeros((2, self.n_buckets), dtype=np.int32)
+        for reading in readings:
+            note_of = reading.batch.note_of().astype(np.int64)
+            for block, bucket, start, _ in self._hashed(reading, self._word_ids(reading)):
+                pairs = np.unique(note_of[start] << 32 | bucket) & 0xFFFFFFFF
+                np.add.at(bucket_df[block - _PAIRS], pairs, 1)
+        self._assign_columns(word_df[kept], bucket_df, most, len(texts))
+
+    def _assign_columns(self, word_df: NDArray[np.int64], bucket_df: NDArray[np.int32], most: float, n_notes: int) -> None:
+        self.column_of_bucket_ = np.full(self.n_buckets, -1, dtype=np.int32)
+        frequencies, starts = [word_df], [0, len(word_df)]
+        for df in bucket_df:
+            # A bucket that both word pairs and characters fall into belongs to the pairs.
+            buckets = np.flatnonzero((df >= self.min_df) & (df <= most) & (self.column_of_bucket_ < 0))
+            self.column_of_bucket_[buckets] = starts[-1] + np.arange(len(buckets), dtype=np.int32)
+            frequencies.append(df[buckets])
+            starts.append(starts[-1] + len(buckets))
+        idf = np.log((1 + n_notes) / (1 + np.concatenate(frequencies))) + 1
+        n_cues = len(self._lexicon.columns) if self._lexicon else 0
+        self.idf_ = np.concatenate((idf, np.ones(n_cues))).astype(np.float32)
+        self.block_starts_ = np.array([*starts, starts[-1] + n_cues], dtype=np.int64)
+
+    def _word_ids(self, reading: Reading) -> NDArray[np.int64]:
+        get = self.vocabulary_.get
+        return reading.tokens.ids(lambda word: get(word, -1))
+
+    def _hashed(self, reading: Reading, words: NDArray[np.int64]) -> Iterator[Hashed]:
+        """Block, bucket, start and length of word pairs, then of character n-grams, one length after the other."""
+        start, length = reading.tokens.start, reading.tokens.length
+        if self.word_ngrams == 2 and self.word_weight:
+            at = np.flatnonzero((words[:-1] >= 0) & (words[1:] >= 0) & (start[1:] == start[:-1] + length[:-1]))
+            pair = (words[at].astype(np.uint64) << np.uint64(32)) | words[at + 1].astype(np.uint64)
+            yield _PAIRS, self._bucket(pair), start[at], length[at] + length[at + 1]
+        if self.char_ngrams and self.char_weight:
+            yield from self._char_ngrams(reading.batch, *self.char_ngrams)
+
+    def _char_ngrams(self, batch: TextBatch, low: int, high: int) -> Iterator[Hashed]:
+        classes = char_classes(batch.codes)
+        codes = batch.codes if self.digits else np.where(classes == CLASS_DIGIT, np.uint32(ord("0")), batch.codes)
+        codes = codes.astype(np.uint64)
+        value = codes.copy()
+        solid = classes > 0
+        inside = solid.copy()
+        for n in range(1, high + 1):
+            if n > 1:
+                value = value[:-1] * np.uint64(0x100000001B3) + codes[n - 1 :]
+                inside = inside[:-1] & solid[n - 1 :]
+            if n >= low:
+                at = np.flatnonzero(inside)
+                yield _CHARS, self._bucket(value[at] + np.uint64(n)), at, np.full(len(at), n, dtype=np.int64)
+
+    def _bucket(self, value: NDArray[np.uint64]) -> NDArray[np.int64]:
+        mixed = (value ^ (value >> np.uint64(29))) * _MIX
+        return (mixed >> np.uint64(64 - self.n_buckets.bit_length() + 1)).astype(np.int64)
+
+    def _weighted(
+        self, note: NDArray[np.int64], column: NDArray[np.int64], count: NDArray[np.float32], n_notes: int
+    ) -> sp.csr_matrix:
+        data = (1 + np.log(count) if self.sublinear_tf else count) * self.idf_[column]
+        starts = self.block_starts_
+        is_char, is_cue = (column >= starts[_CHARS]) & (column < starts[_CUES]), column >= starts[_CUES]
+        group = note * 3 + is_char + 2 * is_cue
+        length = np.sqrt(np.bincount(group, weights=data * data, minlength=3 * n_notes))
+        scale = np.array([self.word_weight, self.char_weight, 1.0]) / np.maximum(length.reshape(-1, 3), 1e-12)
+        scale[:, 2] = self.cue_weight
+        data = (data * scale.ravel()[group]).astype(np.float32)
+        indptr = np.concatenate(([0], np.cumsum(np.bincount(note, minlength=n_notes))))
+        return sp.csr_matrix((data, column.astype(np.int32), indptr.astype(np.int32)), shape=(n_notes, len(self.idf_)))
+
+
+def _add(left: NDArray[np.int64], right: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Sum of two count arrays, of which the second may be longer."""
+    out = right.astype(np.int64)
+    out[: len(left)] += left
+    return out
