@@ -31,13 +31,13 @@ from disputenlp.taxonomy import resource_text
 __all__ = ["SCOPES", "CueGroup", "CueHits", "CueLexicon"]
 
 #: What a cue stands under, strongest first; ``asserted`` when nothing is found.
-SCOPES = ("denied", "taught", "hypothetical", "past", "reported", "asserted")
+SCOPES = ("denied", "taught", "hypothetical", "past", "reported", "intended", "asserted")
 _ASSERTED = len(SCOPES) - 1
 
 _CLAUSE_ENDS = ",。;!?:\n"
 _SENTENCE_ENDS = "。;!?\n"
 # How far a denial reaches, in characters: 没 and 未 stand right before the word, 没有发生 may govern a list.
-_REACH_SHORT, _REACH_LONG, _REACH_AFTER, _REACH_HYPOTHETICAL = 3, 12, 12, 20
+_REACH_SHORT, _REACH_LONG, _REACH_AFTER, _REACH_HYPOTHETICAL, _REACH_INTENT = 3, 12, 12, 20, 6
 _PRIME = 0x9E3779B97F4A7C15
 
 
@@ -172,6 +172,7 @@ class CueLexicon:
             before("hypothetical", sentence, _REACH_HYPOTHETICAL),
             before("past", sentence, 10**6),
             before("reported", clause, 10**6),
+            before("intent", clause, _REACH_INTENT),
         )
         return np.select(conditions, range(_ASSERTED), default=_ASSERTED)
 

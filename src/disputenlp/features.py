@@ -12,7 +12,7 @@ Words that look like a person's name never enter the vocabulary.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, Self
 
 import numpy as np
@@ -85,6 +85,8 @@ class NoteVectorizer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         Slots for hashed n-grams, a power of two.
     user_dict : sequence of str, default=None
         Lines of a dictionary in jieba's format, beside the domain dictionary.
+    domain_dict : bool, default=True
+        Whether to use the domain dictionary that comes with the library.
     engine : {"auto", "jieba", "rjieba"}, default="auto"
         Segmenter; changes speed only.
     cues : mapping, default=None
@@ -124,6 +126,7 @@ class NoteVectorizer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         digits: bool = False,
         n_buckets: int = 2**22,
         user_dict: Sequence[str] | None = None,
+        domain_dict: bool = True,
         engine: str = "auto",
         cues: Any = None,
     ) -> None:
@@ -139,6 +142,7 @@ class NoteVectorizer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         self.digits = digits
         self.n_buckets = n_buckets
         self.user_dict = user_dict
+        self.domain_dict = domain_dict
         self.engine = engine
         self.cues = cues
 
@@ -176,11 +180,19 @@ class NoteVectorizer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         batch = clean_batch(texts)
         if self.mask:
             batch = mask_batch(batch)
-        return Reading(batch, self._tokenizer.tokenize_batch(batch), self._lexicon.match(batch) if self._lexicon else None)
+        return Reading(
+            batch,
+            self._tokenizer.tokenize_batch(batch),
+            self._lexicon.match(batch) if self._lexicon else None,
+        )
 
     def features(self, reading: Reading) -> sp.csr_matrix:
         """Features of a batch that was read."""
-        column, start, _ = self.occurrences(reading)
+        return self.rows(reading, self.occurrences(reading))[0]
+
+    def rows(self, reading: Reading, seen: Occurrences) -> tuple[sp.csr_matrix, NDArray[np.float32]]:
+        """Features of a batch, and the factor of each of its notes for words, characters and cues, shape (n_notes, 3)."""
+        column, start, _ = seen
         known = column >= 0
         width = len(self.idf_)
         key = np.sort(reading.batch.note_of()[start[known]].astype(np.int64) * width + column[known])
@@ -217,6 +229,36 @@ class NoteVectorizer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
             names[self.block_starts_[_CUES] :] = self._lexicon.columns
         return names
 
+    def state(self) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
+        """Settings and arrays from which :meth:`from_state` makes this vectorizer again, whatever dictionary and cues a later version brings."""
+        check_is_fitted(self, "idf_")
+        own = {
+            "user_dict": self._tokenizer.lines,
+            "domain_dict": False,
+            "cues": self._lexicon.tables if self._lexicon else None,
+        }
+        meta = {"params": {**self.get_params(), "engine": "auto", **own}, "words": list(self.vocabulary_)}
+        buckets = np.flatnonzero(self.column_of_bucket_ >= 0)
+        buckets = buckets[np.argsort(self.column_of_bucket_[buckets])]
+        return meta, {
+            "buckets": buckets.astype(np.uint32),
+            "idf": self.idf_,
+            "block_starts": self.block_starts_,
+        }
+
+    @classmethod
+    def from_state(cls, meta: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> Self:
+        """Make a vectorizer from what :meth:`state` gave."""
+        params = {key: tuple(value) if key == "char_ngrams" and value else value for key, value in meta["params"].items()}
+        vectorizer = cls(**params)
+        vectorizer._prepare()
+        vectorizer.vocabulary_ = {word: column for column, word in enumerate(meta["words"])}
+        vectorizer.idf_, vectorizer.block_starts_ = arrays["idf"], arrays["block_starts"]
+        vectorizer.column_of_bucket_ = np.full(vectorizer.n_buckets, -1, dtype=np.int32)
+        first = len(vectorizer.vocabulary_)
+        vectorizer.column_of_bucket_[arrays["buckets"]] = first + np.arange(len(arrays["buckets"]), dtype=np.int32)
+        return vectorizer
+
     def __sklearn_is_fitted__(self) -> bool:
         """Whether ``fit`` has run."""
         return hasattr(self, "idf_")
@@ -240,7 +282,7 @@ class NoteVectorizer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     def _prepare(self) -> None:
         """Make tokenizer and lexicon where they are missing: after ``clone``, unpickling or loading."""
         if not hasattr(self, "_tokenizer"):
-            self._tokenizer = JiebaTokenizer(self.engine, self.user_dict)  # type: ignore[arg-type]
+            self._tokenizer = JiebaTokenizer(self.engine, self.user_dict, domain_dict=self.domain_dict)  # type: ignore[arg-type]
             self._lexicon = CueLexicon(self.cues) if self.cue_weight else None
 
     def _learn(self, texts: Sequence[str]) -> None:
@@ -320,17 +362,20 @@ class NoteVectorizer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
 
     def _weighted(
         self, note: NDArray[np.int64], column: NDArray[np.int64], count: NDArray[np.float32], n_notes: int
-    ) -> sp.csr_matrix:
+    ) -> tuple[sp.csr_matrix, NDArray[np.float32]]:
         data = (1 + np.log(count) if self.sublinear_tf else count) * self.idf_[column]
-        starts = self.block_starts_
-        is_char, is_cue = (column >= starts[_CHARS]) & (column < starts[_CUES]), column >= starts[_CUES]
-        group = note * 3 + is_char + 2 * is_cue
+        group = note * 3 + self.kind_of(column)
         length = np.sqrt(np.bincount(group, weights=data * data, minlength=3 * n_notes))
         scale = np.array([self.word_weight, self.char_weight, 1.0]) / np.maximum(length.reshape(-1, 3), 1e-12)
         scale[:, 2] = self.cue_weight
         data = (data * scale.ravel()[group]).astype(np.float32)
         indptr = np.concatenate(([0], np.cumsum(np.bincount(note, minlength=n_notes))))
-        return sp.csr_matrix((data, column.astype(np.int32), indptr.astype(np.int32)), shape=(n_notes, len(self.idf_)))
+        X = sp.csr_matrix((data, column.astype(np.int32), indptr.astype(np.int32)), shape=(n_notes, len(self.idf_)))
+        return X, scale.astype(np.float32)
+
+    def kind_of(self, column: NDArray[np.int64]) -> NDArray[np.int64]:
+        """0 for columns of words and word pairs, 1 for characters, 2 for cues: the blocks that are normalized by themselves."""
+        return (column >= self.block_starts_[_CHARS]).astype(np.int64) + (column >= self.block_starts_[_CUES])
 
 
 def _add(left: NDArray[np.int64], right: NDArray[np.int64]) -> NDArray[np.int64]:

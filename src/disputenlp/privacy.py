@@ -99,14 +99,18 @@ def find_spans(batch: TextBatch) -> list[Span]:
 _PROVINCES = "京津沪渝冀豫云辽黑湘皖鲁新苏浙赣鄂桂甘晋蒙陕吉闽贵粤青藏川宁琼"
 _MAIL_PATTERN = re.compile(r"[A-Za-z0-9._%+-]{1,64}@[A-Za-z0-9-]{1,63}(?:\.[A-Za-z0-9-]{1,63}){1,4}")
 _PLATE_PATTERN = re.compile(rf"[{_PROVINCES}][A-Z][·. -]?[A-Z0-9*]{{4,6}}[A-Z0-9*挂学警港澳]?(?![A-Za-z0-9])")
-_ACCOUNT_PATTERN = re.compile(
-    r"(?:(?i:微信|wx|qq|vx|抖音|快手)号?码?(?:是|为|[::])? ?)([A-Za-z0-9_-]{5,24})(?![A-Za-z0-9_-])"
-)
+_ACCOUNT_PATTERN = re.compile(r"(?:(?i:微信|wx|qq|vx|抖音|快手)号?码?(?:是|为|[::])? ?)([A-Za-z0-9_-]{5,24})(?![A-Za-z0-9_-])")
 # Tried in this order at the first digit of a run.
 _DIGIT_PATTERNS: tuple[tuple[int, re.Pattern[str]], ...] = (
     (_ID, re.compile(r"\d{17}[\dXx](?![\dA-Za-z])|\d{15}(?!\d)|\d{3,10}[*xX]{4,12}\d{2,4}[\dXx](?!\d)")),
-    (_PHONE, re.compile(r"(?:86[- ]?)?1[3-9]\d[- ]?[\d*xX]{4}[- ]?\d{4}(?!\d)|0\d{2,3}[- ]?\d{7,8}(?!\d)|400[- ]?\d{3}[- ]?\d{4}(?!\d)")),
-    (_CARD, re.compile(r"\d{16,19}(?!\d)|\d{4}(?:[ -]\d{4}){3}(?:[ -]\d{1,3})?(?!\d)|\d{4}[*]{4,12}\d{4}(?!\d)")),
+    (
+        _PHONE,
+        re.compile(r"(?:86[- ]?)?1[3-9]\d[- ]?[\d*xX]{4}[- ]?\d{4}(?!\d)|0\d{2,3}[- ]?\d{7,8}(?!\d)|400[- ]?\d{3}[- ]?\d{4}(?!\d)"),
+    ),
+    (
+        _CARD,
+        re.compile(r"\d{16,19}(?!\d)|\d{4}(?:[ -]\d{4}){3}(?:[ -]\d{1,3})?(?!\d)|\d{4}[*]{4,12}\d{4}(?!\d)"),
+    ),
     (_NUMBER, re.compile(r"\d{9,}")),
     (
         _ADDRESS,
@@ -262,7 +266,8 @@ def _name_spans(codes: NDArray[np.uint32], text: str) -> list[Span]:
     full = open_left & han[following] & (closed[codes[surname + 2]] | closed[third] | _table(_TITLES.replace("|", ""))[third])
     spans = []
     for start, by_pattern, by_age, by_context in zip(
-        *(array[pattern | familiar | full].tolist() for array in (surname, pattern, familiar, full)), strict=True
+        *(array[pattern | familiar | full].tolist() for array in (surname, pattern, familiar, full)),
+        strict=True,
     ):
         if by_pattern and (found := _NAME_AT.match(text, start)) and _is_no_word(text, start, found.end()):
             spans.append(Span(start, found.end(), _NAME))

@@ -3,16 +3,24 @@
 The labels are data (``resources/taxonomy.toml``); this module only reads them. A label has an ``id`` (``marriage``), which models,
 corpora and code use, and a ``name`` (``婚恋情感``), which people see. :func:`to_name` and :func:`to_id` translate, and leave a
 label that is not of this taxonomy as it is, because users train models on label sets of their own.
+
+People keep labels as a column of strings, as lists, as a table of zeros and ones, with ids or with Chinese names. :func:`read_labels` turns
+any of these into one :class:`Labelling`.
 """
 
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Iterable, Sequence
 from functools import cache
 from importlib.resources import files
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
-__all__ = ["NONE", "Kind", "Label", "labels", "resource_text", "to_id", "to_name"]
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+__all__ = ["NONE", "Kind", "Label", "Labelling", "labels", "read_labels", "resource_text", "to_id", "to_name"]
 
 Kind = Literal["categories", "risks", "statuses"]
 
@@ -70,3 +78,103 @@ def to_id(label: str, kind: Kind) -> str:
     ('marriage', 'marriage')
     """
     return _ids(kind).get(label, label)
+
+
+class Labelling(NamedTuple):
+    """Labels of notes.
+
+    Attributes
+    ----------
+    names : list of str
+        The labels, in the order of the columns.
+    indicator : ndarray of bool, shape (n_notes, n_labels)
+    primary : ndarray of int64, shape (n_notes,)
+        Column of the first label of each note, -1 for a note without any.
+    """
+
+    names: list[Any]
+    indicator: NDArray[np.bool_]
+    primary: NDArray[np.int64]
+
+    @property
+    def single(self) -> bool:
+        """Whether every note has exactly one label."""
+        return bool((self.indicator.sum(axis=1) == 1).all())
+
+
+def read_labels(values: Any, kind: Kind, names: Sequence[Any] | None = None) -> Labelling:
+    """Read labels in any of the usual forms.
+
+    Parameters
+    ----------
+    values : list, Series, array or DataFrame
+        One label a note; or a list, tuple or set of labels a note, the primary first; or a table of zeros and ones with a column a label.
+        An empty list, None or NaN is no label.
+    kind : {"categories", "risks", "statuses"}
+        Chinese names of this kind's taxonomy are read as their ids.
+    names : sequence, default=None
+        The labels to expect, in order; ``None`` takes those that occur: in the taxonomy's order where all are its own, else in the order of
+        an ordered Categorical, else sorted.
+
+    Raises
+    ------
+    ValueError
+        If a table holds anything but zeros and ones, or a label is not among ``names``.
+
+    Examples
+    --------
+    >>> read_labels([["婚恋情感", "debt"], "none"], "categories").names
+    ['marriage', 'debt', 'none']
+    """
+    if isinstance(values, str | bytes):
+        raise ValueError(f"expected labels of several notes, got a single text {values!r}")
+    if isinstance(values, pd.DataFrame):
+        return _from_table(values.to_numpy(), [to_id(name, kind) for name in values.columns], kind)
+    array = values.to_numpy() if isinstance(values, pd.Series) else values
+    if hasattr(array, "toarray"):
+        array = array.toarray()
+    if isinstance(array, np.ndarray) and array.ndim == 2:
+        return _from_table(array, list(range(array.shape[1])), kind)
+    rows = [_row(value, kind) for value in array]
+    if names is None:
+        names = _order({label for row in rows for label in row}, values, kind)
+    column = {name: index for index, name in enumerate(names)}
+    indicator = np.zeros((len(rows), len(names)), dtype=np.bool_)
+    primary = np.full(len(rows), -1, dtype=np.int64)
+    for number, row in enumerate(rows):
+        for label in row:
+            if label not in column:
+                raise ValueError(f"row {number}: {label!r} is not one of the labels {list(names)}")
+            indicator[number, column[label]] = True
+        if row:
+            primary[number] = column[row[0]]
+    return Labelling(list(names), indicator, primary)
+
+
+def _row(value: Any, kind: Kind) -> list[Any]:
+    if value is None or (isinstance(value, float) and np.isnan(value)):
+        return []
+    if isinstance(value, list | tuple | set | frozenset | np.ndarray):
+        ordered: Iterable[Any] = sorted(value) if isinstance(value, set | frozenset) else value
+        return list(dict.fromkeys(to_id(_plain(label), kind) for label in ordered))
+    return [to_id(_plain(value), kind)]
+
+
+def _plain(label: Any) -> Any:
+    return label.item() if isinstance(label, np.generic) else label
+
+
+def _order(found: set[Any], values: Any, kind: Kind) -> list[Any]:
+    known = [label.id for label in labels(kind)]
+    if found <= set(known):
+        return [label for label in known if label in found]
+    if isinstance(values, pd.Series) and isinstance(values.dtype, pd.CategoricalDtype) and values.dtype.ordered:
+        return [label for label in values.dtype.categories if label in found]
+    return sorted(found, key=lambda label: (str(type(label)), label))
+
+
+def _from_table(table: NDArray[Any], names: list[Any], kind: Kind) -> Labelling:
+    if not np.isin(table, (0, 1)).all():
+        raise ValueError("a table of labels may hold only zeros and ones, a column a label")
+    indicator = table.astype(np.bool_)
+    return Labelling(names, indicator, np.where(indicator.any(axis=1), indicator.argmax(axis=1), -1))

@@ -108,6 +108,11 @@ class JiebaTokenizer:
         self.entries = _read_entries(lines, "dictionary.txt") + _user_entries(user_dict)
         self._cut: Callable[[str], list[str]] | None = None
 
+    @property
+    def lines(self) -> list[str]:
+        """The words that were added to jieba's dictionary, in its format."""
+        return [" ".join(str(field) for field in entry if field is not None) for entry in self.entries]
+
     def __getstate__(self) -> dict[str, Any]:
         """Leave the segmenter out: it cannot be pickled, and is made anew where it is needed."""
         return {**self.__dict__, "_cut": None}
@@ -125,9 +130,7 @@ class JiebaTokenizer:
         order = np.argsort(start, kind="stable")
         return TokenBatch(words, others, order, start[order], np.concatenate((word_length, other_length))[order])
 
-    def _han_tokens(
-        self, codes: NDArray[np.uint32], han: NDArray[np.bool_]
-    ) -> tuple[list[str], NDArray[np.int64], NDArray[np.int64]]:
+    def _han_tokens(self, codes: NDArray[np.uint32], han: NDArray[np.bool_]) -> tuple[list[str], NDArray[np.int64], NDArray[np.int64]]:
         """Send all Han runs of a batch to the segmenter in one call, a line each."""
         if self._cut is None:
             self._cut = _segmenter(self.engine, self.entries)
@@ -170,9 +173,7 @@ def _default_tokenizer() -> JiebaTokenizer:
     return JiebaTokenizer()
 
 
-def _other_tokens(
-    batch: TextBatch, classes: NDArray[np.uint8]
-) -> tuple[list[str], NDArray[np.int64], NDArray[np.int64]]:
+def _other_tokens(batch: TextBatch, classes: NDArray[np.uint8]) -> tuple[list[str], NDArray[np.int64], NDArray[np.int64]]:
     changes = np.ones(len(classes), dtype=np.bool_)
     changes[1:] = (classes[1:] != classes[:-1]) | (classes[1:] == CLASS_MASK)
     bounds = np.append(np.flatnonzero(changes), len(classes))

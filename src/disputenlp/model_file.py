@@ -1,0 +1,120 @@
+"""The model file: arrays and JSON in a zip, and nothing that runs.
+
+A pickle executes what it holds and breaks when a library changes a class. A ``.dnm`` file holds ``.npy`` members, read with
+``allow_pickle=False``, and one ``meta.json`` with the format version, plain settings and a SHA-256 for each member. So it outlives library
+versions, can be looked into with any zip tool, and a damaged or foreign file is known before anything in it is used. Equal content gives
+equal bytes: members are sorted and carry no date.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import zipfile
+from collections.abc import Mapping
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["FORMAT", "VERSION", "ModelFileError", "read_model", "write_model"]
+
+FORMAT = "disputenlp-model"
+#: Version that is written. Readers of older versions stay when it rises.
+VERSION = 1
+_META = "meta.json"
+_EPOCH = (1980, 1, 1, 0, 0, 0)
+
+
+class ModelFileError(ValueError):
+    """A file is no model, a damaged one, or one of a later version."""
+
+
+def write_model(path: str | PathLike[str], meta: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> None:
+    """Write settings and arrays to one file, which appears whole or not at all.
+
+    Parameters
+    ----------
+    path : path
+    meta : mapping
+        Anything JSON can hold.
+    arrays : mapping of str to ndarray
+        Arrays without object dtype.
+    """
+    members = {}
+    for name, array in sorted(arrays.items()):
+        buffer = io.BytesIO()
+        np.lib.format.write_array(buffer, np.ascontiguousarray(array), allow_pickle=False)
+        members[f"{name}.npy"] = buffer.getvalue()
+    checksums = {name: hashlib.sha256(data).hexdigest() for name, data in members.items()}
+    head = {"format": FORMAT, "version": VERSION, "members": checksums, "meta": dict(meta)}
+    head["sha256"] = _seal(head)
+    members[_META] = json.dumps(head, ensure_ascii=False, sort_keys=True, indent=1).encode()
+    target = Path(path)
+    part = target.with_name(target.name + ".part")
+    with zipfile.ZipFile(part, "w") as archive:
+        for name, data in sorted(members.items()):
+            info = zipfile.ZipInfo(name, _EPOCH)
+            info.external_attr = 0o644 << 16
+            archive.writestr(info, data, zipfile.ZIP_DEFLATED, 9)
+    part.replace(target)
+
+
+def read_model(path: str | PathLike[str]) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
+    """Settings and arrays of a model file, after every member has been checked.
+
+    Raises
+    ------
+    ModelFileError
+        If the file is not a model, is damaged, or was written by a later version of the library.
+    FileNotFoundError
+        If there is no such file.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            names = set(archive.namelist())
+            if _META not in names:
+                raise ModelFileError(f"{path}: not a disputenlp model (a zip file without {_META})")
+            head = json.loads(archive.read(_META))
+            _check_head(path, head)
+            arrays = {}
+            for name, expected in head["members"].items():
+                data = archive.read(name)
+                if hashlib.sha256(data).hexdigest() != expected:
+                    raise ModelFileError(f"{path}: damaged, the checksum of {name} does not match; copy the file again")
+                arrays[name.removesuffix(".npy")] = np.lib.format.read_array(io.BytesIO(data), allow_pickle=False)
+    except zipfile.BadZipFile:
+        raise ModelFileError(f"{path}: not a disputenlp model, or cut off while copying; copy the file again") from None
+    except (
+        KeyError,
+        json.JSONDecodeError,
+        UnicodeDecodeError,
+        EOFError,
+        OSError,
+        AttributeError,
+        TypeError,
+        zipfile.zlib.error,
+    ) as error:  # type: ignore[attr-defined]
+        if isinstance(error, FileNotFoundError | PermissionError | IsADirectoryError):
+            raise
+        raise ModelFileError(f"{path}: damaged ({error}); copy the file again") from None
+    return head["meta"], arrays
+
+
+def _seal(head: Mapping[str, Any]) -> str:
+    sealed = {key: value for key, value in head.items() if key != "sha256"}
+    return hashlib.sha256(json.dumps(sealed, ensure_ascii=False, sort_keys=True).encode()).hexdigest()
+
+
+def _check_head(path: str | PathLike[str], head: Any) -> None:
+    if not isinstance(head, dict) or head.get("format") != FORMAT:
+        raise ModelFileError(f"{path}: not a disputenlp model")
+    if not isinstance(head.get("version"), int) or head["version"] > VERSION:
+        raise ModelFileError(
+            f"{path}: written in model format {head.get('version')}, this version of disputenlp reads up to {VERSION}; upgrade disputenlp"
+        )
+    if head.get("sha256") != _seal(head):
+        raise ModelFileError(f"{path}: damaged, the checksum of {_META} does not match; copy the file again")

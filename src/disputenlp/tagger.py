@@ -1,0 +1,510 @@
+"""The tagger: notes in, tags out.
+
+:class:`DisputeTagger` joins vectorizer, heads and evidence; :func:`load` opens the bundled model or one's own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from importlib.resources import as_file, files
+from os import PathLike
+from typing import Any, NamedTuple, Self
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import BaseEstimator, ClassifierMixin, clone
+from sklearn.metrics import accuracy_score, f1_score
+from sklearn.utils.validation import check_is_fitted
+
+from disputenlp import explain as explaining
+from disputenlp.archive import corpus, find_text_column
+from disputenlp.cleaning import MAX_CHARS, as_text
+from disputenlp.decision import COST_OF_A_MISS, Decisions, HeadSet
+from disputenlp.features import NoteVectorizer, Occurrences, Reading
+from disputenlp.heads import LabelHead, OrdinalHead
+from disputenlp.model_file import read_model, write_model
+from disputenlp.taxonomy import NONE, Kind, read_labels, to_name
+from disputenlp.taxonomy import labels as taxonomy_labels
+from disputenlp.tokenizer import CLASS_HAN, char_classes
+
+__all__ = ["DisputeTagger", "load"]
+
+_BATCH = 1024
+_KINDS: dict[str, Kind] = {"categories": "categories", "risk": "risks", "status": "statuses"}
+# A note with fewer Han characters says too little; one of whose words a smaller share was ever seen is about something else.
+_FEWEST_HAN, _FEWEST_KNOWN = 6, 0.5
+_FAULTS = ("空白或没有汉字", "太短", "过长已截断", "内容陌生")
+
+
+class _Batch(NamedTuple):
+    """One batch on its way through the tagger."""
+
+    texts: list[str]
+    reading: Reading
+    seen: Occurrences
+    scale: NDArray[np.float32]
+    found: Decisions
+
+
+class DisputeTagger(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
+    """Tag notes with categories and, where trained, risk and status.
+
+    Parameters
+    ----------
+    vectorizer : NoteVectorizer, default=None
+        Features; ``None`` takes the defaults.
+    C, class_weight, n_folds, n_jobs, random_state
+        As in :class:`~disputenlp.heads.LabelHead`.
+    miss_rate : float, default=0.05
+        Share of notes of the highest risk that may be missed, see :class:`~disputenlp.heads.OrdinalHead`.
+
+    Attributes
+    ----------
+    classes_ : ndarray
+        Category labels in the order of the columns of ``predict_proba``.
+    vectorizer_ : NoteVectorizer
+    heads_ : HeadSet
+
+    Examples
+    --------
+    >>> notes = ["楼上漏水泡了天花板", "楼上半夜拖椅子太吵", "老板拖欠三个月工资", "工地欠薪一直不给"] * 5
+    >>> tagger = DisputeTagger().fit(notes, categories=["邻里", "邻里", "欠薪", "欠薪"] * 5)
+    >>> tagger.predict_categories(["厂里拖欠我的工资"])
+    [['欠薪']]
+    """
+
+    def __init__(
+        self,
+        vectorizer: NoteVectorizer | None = None,
+        *,
+        C: float | tuple[float, ...] = (0.1, 0.3, 1.0),
+        class_weight: str | float | None = 0.5,
+        miss_rate: float = 0.05,
+        n_folds: int = 5,
+        n_jobs: int | None = None,
+        random_state: int = 0,
+    ) -> None:
+        self.vectorizer = vectorizer
+        self.C = C
+        self.class_weight = class_weight
+        self.miss_rate = miss_rate
+        self.n_folds = n_folds
+        self.n_jobs = n_jobs
+        self.random_state = random_state
+
+    # ------------------------------------------------------------ learning
+
+    def fit(
+        self,
+        texts: Any,
+        categories: Any,
+        risk: Any = None,
+        status: Any = None,
+        *,
+        groups: ArrayLike | None = None,
+        sample_weight: ArrayLike | None = None,
+        base: str | None = None,
+    ) -> Self:
+        """Learn from labelled notes.
+
+        Parameters
+        ----------
+        texts : list, Series or array of str, length n_notes
+        categories : list, Series, array or DataFrame
+            One label a note, or a list of labels a note (primary first), or a table of zeros and ones; any names of one's own.
+        risk : sequence, default=None
+            One level a note: ids or names of the library's risk levels, numbers, or an ordered Categorical.
+        status : sequence, default=None
+            One status a note; asked of notes with a dispute only.
+        groups : array, shape (n_notes,), default=None
+            Who wrote a note, or which document it is from: calibration then is on groups that were not trained on.
+        sample_weight : array of float, shape (n_notes,), default=None
+        base : {None, "bundled"}, default=None
+            ``"bundled"`` adds the library's own corpus to the notes; the labels must then be the library's.
+
+        Raises
+        ------
+        ValueError
+            If lengths differ, a label is unknown or there are fewer than two labels.
+        """
+        notes = [as_text(value) or "" for value in _values(texts)]
+        labelled = {"categories": categories, "risk": risk, "status": status}
+        labelled = {name: values for name, values in labelled.items() if values is not None}
+        for name, values in {**labelled, "groups": groups, "sample_weight": sample_weight}.items():
+            if values is not None and (length := np.shape(values)[0] if hasattr(values, "shape") else len(values)) != len(notes):
+                raise ValueError(f"{name} has {length} rows, but there are {len(notes)} texts")
+        if base is not None:
+            notes, labelled, groups, sample_weight = _with_corpus(base, notes, labelled, groups, sample_weight)
+        vectorizer = NoteVectorizer() if self.vectorizer is None else self.vectorizer
+        self.vectorizer_ = clone(vectorizer)
+        self._fit_heads(self.vectorizer_.fit_transform(notes), labelled, groups, sample_weight)
+        return self
+
+    def _fit_heads(self, X: Any, labelled: dict[str, Any], groups: ArrayLike | None, sample_weight: ArrayLike | None) -> None:
+        shared = {name: getattr(self, name) for name in ("C", "class_weight", "n_folds", "n_jobs", "random_state")}
+        weight = None if sample_weight is None else np.asarray(sample_weight, dtype=float)
+        group = None if groups is None else np.asarray(groups)
+        read = read_labels(labelled["categories"], "categories")
+        self.table_ = np.ndim(labelled["categories"]) == 2 and hasattr(labelled["categories"], "shape")
+        names, target = (
+            {"categories": read.names},
+            read.primary if read.single and not self.table_ else read.indicator,
+        )
+        exclusive = read.names.index(NONE) if NONE in read.names else None
+        head = LabelHead(exclusive=exclusive if target.ndim == 2 else None, **shared)
+        heads: dict[str, Any] = {"categories": head.fit(X, _numbers(target), weight, group)}
+        self.classes_ = np.array(read.names)
+        level, rows = None, np.arange(len(read.primary))
+        if "risk" in labelled:
+            levels = read_labels(labelled["risk"], "risks")
+            level = _complete(levels.primary, "risk")
+            names["risk"] = levels.names
+            heads["risk"] = OrdinalHead(miss_rate=self.miss_rate, **shared).fit(X, level, weight, group)
+        if "status" in labelled:
+            statuses = read_labels(labelled["status"], "statuses")
+            asked = _complete(statuses.primary, "status")
+            names["status"] = [name for name in statuses.names if name != NONE]
+            rows = np.flatnonzero(np.array(statuses.names)[asked] != NONE)
+            target = np.array([names["status"].index(statuses.names[index]) for index in asked[rows]])
+            part = None if weight is None else weight[rows], None if group is None else group[rows]
+            heads["status"] = LabelHead(**shared).fit(X[rows], target, *part)
+        self.heads_ = HeadSet(heads, names)
+        self.heads_.calibrate(read.indicator, read.primary, level, rows)
+
+    # ------------------------------------------------------------ predicting
+
+    def tag(self, notes: Any, *, text: str | None = None, labels: str = "zh", evidence: bool = True) -> pd.DataFrame:
+        """Tags of notes.
+
+        Parameters
+        ----------
+        notes : list, Series or DataFrame
+            Cells that hold no text are tagged as no dispute and marked for review.
+        text : str, default=None
+            For a DataFrame, the column of the notes; ``None`` looks for it.
+        labels : {"zh", "id"}, default="zh"
+            Chinese names or ids.
+        evidence : bool, default=True
+            Whether to give the spans that carried the decision.
+
+        Returns
+        -------
+        DataFrame
+            One row a note, with the index of the input: ``category``, ``categories``, ``category_p``; where trained ``risk``, ``risk_p``,
+            ``high_risk_p`` and ``status``; ``needs_review`` and ``evidence``.
+
+        Raises
+        ------
+        ValueError
+            If a DataFrame has no column of notes, or more than one that could be it.
+        """
+        check_is_fitted(self, "heads_")
+        if labels not in ("zh", "id"):
+            raise ValueError(f"labels is {labels!r}, but must be 'zh' or 'id'")
+        column, index = _column(notes, text)
+        parts = [self._frame(column[batch], part, labels, evidence) for batch, part in self._batches(column)]
+        if not parts:
+            parts = [self._frame([], self._run([]), labels, evidence)]
+        out = pd.concat(parts, ignore_index=True, copy=False) if len(parts) > 1 else parts[0]
+        out.index = index
+        return out
+
+    def predict(self, texts: Any) -> NDArray[Any]:
+        """Labels as scikit-learn has them: shape (n_notes,) for one label a note, else an indicator of shape (n_notes, n_labels)."""
+        check_is_fitted(self, "heads_")
+        chosen = self._collect(texts, lambda found: found.chosen, (0, len(self.classes_))).astype(np.int64)
+        if self.heads_.heads["categories"].multilabel_:
+            return chosen
+        return self.classes_[chosen.argmax(axis=1)]
+
+    def predict_categories(self, texts: Any) -> list[list[str]]:
+        """Category labels of each note, the likeliest first; an empty list where no label was given."""
+        check_is_fitted(self, "heads_")
+        return [row for _, batch in self._batches(_column(texts, None)[0]) for row in self._label_lists(batch.found, "id")]
+
+    def predict_proba(self, texts: Any, *, of: str = "categories") -> pd.DataFrame:
+        """Calibrated probabilities, a column a label; ``of`` is ``"categories"``, ``"risk"`` or ``"status"``."""
+        check_is_fitted(self, "heads_")
+        if of not in self.heads_.heads:
+            raise ValueError(f"of is {of!r}, but this tagger was trained for {sorted(self.heads_.heads)}")
+        names = self.heads_.names[of]
+        found = self._collect(texts, lambda found: found.probabilities[of], (0, len(names)))
+        return pd.DataFrame(found, columns=pd.Index(names, name=of), index=_column(texts, None)[1])
+
+    def score(self, texts: Any, y: Any, sample_weight: ArrayLike | None = None) -> float:
+        """Accuracy for one label a note, micro-averaged F1 for several."""
+        right = read_labels(y, "categories", self.classes_.tolist() if not self.table_ else None)
+        found = self._collect(texts, lambda found: found.chosen, (0, len(self.classes_)))
+        if self.heads_.heads["categories"].multilabel_:
+            return float(f1_score(right.indicator, found, average="micro", zero_division=0.0, sample_weight=sample_weight))
+        return float(accuracy_score(right.primary, found.argmax(axis=1), sample_weight=sample_weight))
+
+    def explain(self, note: Any, *, labels: str = "zh") -> explaining.Explanation:
+        """Why one note gets its tags: an object that shows itself in notebooks and terminals, with ``spans``, ``tags`` and ``reasons``."""
+        check_is_fitted(self, "heads_")
+        tags = self.tag([note], labels=labels).iloc[0].to_dict()
+        batch = self._run([note])
+        found, spans = batch.found, []
+        if self._wanted(found)[0]:
+            for head, index in (("categories", found.primary), ("risk", found.risk)):
+                if head in self.heads_.heads:
+                    name = to_name(self.heads_.names[head][index[0]], _KINDS[head]) if labels == "zh" else self.heads_.names[head][index[0]]
+                    label = str(name) if head == "categories" else f"风险{name}" if labels == "zh" else f"risk {name}"
+                    spans += explaining.word_spans(batch.reading, self._weights(batch, {head: index}), label)
+        spans.sort(key=lambda span: -span.weight)
+        return explaining.Explanation((as_text(note) or ""), tags, spans, self._reasons(note, batch))
+
+    # ------------------------------------------------------------ keeping
+
+    def describe(self) -> pd.DataFrame:
+        """Every choice that was made in fitting: a row an output; settings that hold for all are in ``.attrs``."""
+        check_is_fitted(self, "heads_")
+        rows = []
+        for name, head in self.heads_.heads.items():
+            thresholds = head.thresholds_
+            labels = self.heads_.names[name][-len(thresholds) :]
+            rows += [
+                {
+                    "head": name,
+                    "label": label,
+                    "C": head.C_,
+                    "threshold": threshold,
+                    "slope": slope,
+                    "offset": offset,
+                }
+                for label, threshold, (slope, offset) in zip(labels, thresholds, head.calibration_, strict=True)
+            ]
+        out = pd.DataFrame(rows).set_index(["head", "label"])
+        head, vectorizer = self.heads_.heads["categories"], self.vectorizer_
+        out.attrs = {
+            "several labels a note": head.multilabel_,
+            "at least one label": head.at_least_one_,
+            "exclusive label": None if self.heads_.none is None else self.heads_.names["categories"][self.heads_.none],
+            "class_weight": self.class_weight,
+            "unsure below": self.heads_.unsure_below,
+            "features": dict(
+                zip(
+                    ("words", "word_pairs", "chars", "cues"),
+                    np.diff(vectorizer.block_starts_).tolist(),
+                    strict=True,
+                )
+            ),
+            "vectorizer": {k: v for k, v in vectorizer.get_params().items() if k not in ("cues", "user_dict")},
+        }
+        return out
+
+    def save(self, path: str | PathLike[str]) -> None:
+        """Write the tagger to one file, see :mod:`disputenlp.model_file`."""
+        check_is_fitted(self, "heads_")
+        meta, arrays = self.vectorizer_.state()
+        heads, head_arrays = self.heads_.state()
+        settings = {key: value for key, value in self.get_params(deep=False).items() if key != "vectorizer"}
+        write_model(
+            path,
+            {"vectorizer": meta, "heads": heads, "settings": settings, "table": self.table_},
+            {**arrays, **head_arrays},
+        )
+
+    # ------------------------------------------------------------ the way of a batch
+
+    def _batches(self, column: list[Any]) -> Iterator[tuple[slice, _Batch]]:
+        for start in range(0, len(column), _BATCH):
+            part = slice(start, start + _BATCH)
+            yield part, self._run(column[part])
+
+    def _run(self, column: list[Any]) -> _Batch:
+        texts = [(as_text(value) or "")[:MAX_CHARS] for value in column]
+        reading = self.vectorizer_.read(texts)
+        seen = self.vectorizer_.occurrences(reading)
+        X, scale = self.vectorizer_.rows(reading, seen)
+        return _Batch(texts, reading, seen, scale, self.heads_.decide(self.heads_.values(X)))
+
+    def _collect(self, texts: Any, part: Any, empty: tuple[int, int]) -> NDArray[Any]:
+        rows = [part(batch.found) for _, batch in self._batches(_column(texts, None)[0])]
+        return np.concatenate(rows) if rows else np.zeros(empty)
+
+    def _frame(self, column: list[Any], batch: _Batch, labels: str, evidence: bool) -> pd.DataFrame:
+        found = self._blank(batch)
+        lists = self._label_lists(found, labels)
+        out: dict[str, Any] = {
+            "category": pd.Series([row[0] if row else None for row in lists], dtype=object),
+            "categories": pd.Series(lists, dtype=object),
+            "category_p": found.category_p,
+        }
+        if "risk" in self.heads_.heads:
+            names = self._names("risk", labels)
+            out["risk"] = pd.Categorical.from_codes(found.risk, names, ordered=True)
+            out["risk_p"], out["high_risk_p"] = found.risk_p, found.high_risk_p
+        if "status" in self.heads_.heads:
+            names = [*self._names("status", labels), to_name(NONE, "statuses") if labels == "zh" else NONE]
+            out["status"] = pd.Series(np.array(names, dtype=object)[found.status], dtype=object)
+        out["needs_review"] = found.unsure | np.any(self._faults(column, batch), axis=0)
+        if evidence:
+            wanted = self._wanted(found)
+            weights = (
+                self._weights(batch, {"categories": found.primary, "risk": found.risk})
+                if wanted.any()
+                else np.zeros(len(batch.reading.batch.codes))
+            )
+            out["evidence"] = pd.Series(explaining.evidence(batch.texts, batch.reading, weights, wanted), dtype=object)
+        return pd.DataFrame(out)
+
+    def _blank(self, batch: _Batch) -> Decisions:
+        """Decisions, with notes that hold no Chinese at all as no dispute (or, without such a label, as not labelled)."""
+        found, none = batch.found, self.heads_.none
+        blank = np.flatnonzero(self._count_han(batch) == 0)
+        if not len(blank) or (none is None and not self.heads_.heads["categories"].multilabel_):
+            return found
+        found.chosen[blank] = False
+        found.primary[blank] = -1
+        if none is not None:
+            found.chosen[blank, none] = True
+            found.primary[blank] = none
+            found.category_p[blank] = found.probabilities["categories"][blank, none]
+        if "risk" in found.probabilities:
+            found.risk[blank], found.risk_p[blank] = 0, found.probabilities["risk"][blank, 0]
+        found.status[blank] = -1
+        return found
+
+    def _faults(self, column: list[Any], batch: _Batch) -> tuple[NDArray[np.bool_], ...]:
+        """Why a note is not fit to be decided by a model, in the order of ``_FAULTS``."""
+        han = self._count_han(batch)
+        tokens = batch.reading.batch.note_of()[batch.reading.tokens.start]
+        known = batch.seen.column[: len(tokens)] >= 0
+        count = np.bincount(tokens, minlength=len(column))
+        share = np.bincount(tokens, weights=known, minlength=len(column)) / np.maximum(count, 1)
+        cut = np.fromiter(
+            (isinstance(value, str | bytes) and len(value) > MAX_CHARS for value in column),
+            np.bool_,
+            len(column),
+        )
+        return han == 0, (han > 0) & (han < _FEWEST_HAN), cut, (han >= _FEWEST_HAN) & (share < _FEWEST_KNOWN)
+
+    @staticmethod
+    def _count_han(batch: _Batch) -> NDArray[np.int64]:
+        text = batch.reading.batch
+        return np.bincount(text.note_of(), weights=char_classes(text.codes) == CLASS_HAN, minlength=len(text)).astype(np.int64)
+
+    def _reasons(self, note: Any, batch: _Batch) -> list[str]:
+        reasons = [reason for reason, fault in zip(_FAULTS, self._faults([note], batch), strict=True) if fault[0]]
+        found = batch.found
+        if found.unsure[0]:
+            close = found.high_risk_p[0] >= 1 / (1 + COST_OF_A_MISS) and found.risk[0] < len(self.heads_.names.get("risk", [])) - 1
+            reasons.append("可能为高风险" if close else "把握不足")
+        return reasons
+
+    def _wanted(self, found: Decisions) -> NDArray[np.bool_]:
+        """Notes that have evidence: those with a label other than none."""
+        return (found.primary >= 0) & (found.primary != (-1 if self.heads_.none is None else self.heads_.none))
+
+    def _weights(self, batch: _Batch, decided: dict[str, NDArray[np.int64]]) -> NDArray[np.float64]:
+        """What each code point adds to the scores of what was decided."""
+        coefficients = self.heads_.coefficients(decided)
+        return explaining.character_weights(self.vectorizer_, batch.reading, batch.seen, batch.scale, coefficients)
+
+    def _names(self, head: str, labels: str) -> list[Any]:
+        names = self.heads_.names[head]
+        return [to_name(name, _KINDS[head]) for name in names] if labels == "zh" else names
+
+    def _label_lists(self, found: Decisions, labels: str) -> list[list[Any]]:
+        """Labels of each note, the likeliest first."""
+        names = np.array([*self._names("categories", labels), None], dtype=object)
+        out = [[name] if name is not None else [] for name in names[found.primary].tolist()]
+        for note in np.flatnonzero(found.chosen.sum(axis=1) > 1).tolist():
+            chosen = np.flatnonzero(found.chosen[note])
+            out[note] = names[chosen[np.argsort(-found.probabilities["categories"][note, chosen], kind="stable")]].tolist()
+        return out
+
+
+def load(path: str | PathLike[str] | None = None) -> DisputeTagger:
+    """Open a tagger: the bundled one, or one that was saved.
+
+    Parameters
+    ----------
+    path : path, default=None
+        A file that :meth:`DisputeTagger.save` wrote; ``None`` for the bundled model.
+
+    Raises
+    ------
+    ModelFileError
+        If the file is not a model, is damaged, or is from a later version.
+    FileNotFoundError
+        If there is no such file.
+
+    Examples
+    --------
+    >>> tags = load().tag(["楼上漏水把我家天花板泡坏了，找他几次都不认账"])
+    >>> tags.loc[0, "category"]
+    '邻里相邻'
+    """
+    if path is not None:
+        return _read(path)
+    with as_file(files("disputenlp").joinpath("resources", "default.dnm")) as bundled:
+        return _read(bundled)
+
+
+def _read(path: str | PathLike[str]) -> DisputeTagger:
+    meta, arrays = read_model(path)
+    tagger = DisputeTagger(**{key: tuple(value) if isinstance(value, list) else value for key, value in meta["settings"].items()})
+    tagger.vectorizer_ = NoteVectorizer.from_state(meta["vectorizer"], arrays)
+    tagger.vectorizer = clone(tagger.vectorizer_)
+    tagger.heads_ = HeadSet.from_state(meta["heads"], arrays)
+    tagger.table_ = meta["table"]
+    tagger.classes_ = np.array(tagger.heads_.names["categories"])
+    return tagger
+
+
+def _values(notes: Any) -> list[Any]:
+    """Cells of a list, Series or array."""
+    if isinstance(notes, str | bytes):
+        raise ValueError("expected a list, Series or DataFrame of notes, got a single text; put it in a list")
+    return notes.tolist() if isinstance(notes, np.ndarray | pd.Series) else list(notes)
+
+
+def _column(notes: Any, text: str | None) -> tuple[list[Any], pd.Index[Any]]:
+    """Cells and index of the notes."""
+    if isinstance(notes, pd.DataFrame):
+        name = find_text_column(notes, text)
+        return notes[name].tolist(), notes.index
+    cells = _values(notes)
+    return cells, notes.index if isinstance(notes, pd.Series) else pd.RangeIndex(len(cells))
+
+
+def _with_corpus(
+    base: str,
+    notes: list[str],
+    labelled: dict[str, Any],
+    groups: ArrayLike | None,
+    sample_weight: ArrayLike | None,
+) -> tuple[list[str], dict[str, Any], list[Any] | None, NDArray[np.float64] | None]:
+    """Notes and labels with the library's corpus before them."""
+    if base != "bundled":
+        raise ValueError(f"base is {base!r}, but must be None or 'bundled'")
+    own = corpus()
+    missing = {"categories", "risk", "status"} - set(labelled)
+    if missing:
+        raise ValueError(f"base='bundled' needs all three labels of each note; {sorted(missing)} is missing")
+    joined: dict[str, Any] = {}
+    for name, values in labelled.items():
+        names = [label.id for label in taxonomy_labels(_KINDS[name])]
+        given = read_labels(values, _KINDS[name], None if name == "categories" else names)
+        if unknown := set(given.names) - set(names):
+            raise ValueError(f"base='bundled' needs the library's labels; {name} has {sorted(unknown)}")
+        rows = [[given.names[k] for k in np.flatnonzero(row)] for row in given.indicator]
+        rows = [sorted(row, key=lambda label: label != given.names[first]) for row, first in zip(rows, given.primary, strict=True)]
+        joined[name] = own[name].tolist() + (rows if name == "categories" else [row[0] if row else NONE for row in rows])
+    all_groups = own["voice"].tolist() + ([f"own {n}" for n in range(len(notes))] if groups is None else list(np.asarray(groups)))
+    weight = None if sample_weight is None else np.concatenate((np.ones(len(own)), np.asarray(sample_weight, dtype=float)))
+    return own["text"].tolist() + notes, joined, all_groups, weight
+
+
+def _complete(column: NDArray[np.int64], name: str) -> NDArray[np.int64]:
+    missing = np.flatnonzero(column < 0)
+    if len(missing):
+        raise ValueError(f"{name} has no value in row {missing[0]} (and {len(missing) - 1} more); give every note one")
+    return column
+
+
+def _numbers(target: NDArray[Any]) -> NDArray[np.int64]:
+    return target.astype(np.int64)
