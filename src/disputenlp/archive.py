@@ -7,19 +7,23 @@ a year in one text file. Cells of csv and tsv are read as text, as they stand: a
 
 from __future__ import annotations
 
+import codecs
+import csv
 import io
+import json
 import re
+from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from functools import cache
 from importlib.resources import files
+from itertools import islice
 from os import PathLike
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pandas as pd
 
-from disputenlp.diary import split_entries
+from disputenlp.cleaning import clean_batch
 
 __all__ = [
     "READABLE",
@@ -27,9 +31,12 @@ __all__ = [
     "ArchiveError",
     "corpus",
     "decode_bytes",
+    "Entry",
+    "find_encoding",
     "find_text_column",
+    "iter_archive",
     "read_archive",
-    "write_archive",
+    "split_entries",
 ]
 
 #: File types that :func:`read_archive` reads.
@@ -39,7 +46,7 @@ TEXT_NAMES = (
     "内容", "走访内容", "民情记录", "走访记录", "记录", "记录内容", "走访情况", "工作记录", "事件描述", "简要情况", "情况说明", "民情日记", "日记", "日志", "详情",
     "描述", "正文", "备注", "诉求", "诉求内容", "text", "content", "note", "notes", "body", "description",
 )  # fmt: skip
-_HEADER_ROWS = 10
+_HEADER_ROWS, _HEAD_BYTES = 10, 1 << 20
 
 
 class ArchiveError(ValueError):
@@ -120,6 +127,21 @@ def read_archive(path: str | PathLike[str], text: str | None = None) -> pd.DataF
     FileNotFoundError
         If there is no such file.
     """
+    parts = list(iter_archive(path))
+    frame = pd.concat(parts, ignore_index=True) if len(parts) > 1 else parts[0]
+    if text is not None and text not in frame.columns:
+        raise ArchiveError(f"{path}: there is no column {text!r}; the columns are {', '.join(map(repr, frame.columns))}")
+    return frame
+
+
+def iter_archive(path: str | PathLike[str], rows: int = 100_000) -> Iterator[pd.DataFrame]:
+    """Read a file of notes part by part; see :func:`read_archive`.
+
+    Yields
+    ------
+    DataFrame
+        Of at most ``rows`` rows, never empty. csv, tsv, jsonl and parquet are streamed; workbooks and diaries are read whole, as they are small.
+    """
     source = Path(path)
     if not source.exists():
         raise FileNotFoundError(f"{path}: no such file")
@@ -130,8 +152,12 @@ def read_archive(path: str | PathLike[str], text: str | None = None) -> pd.DataF
         raise ArchiveError(f"{path}: cannot read files of type {source.suffix or 'none'!r}; known are {', '.join(READABLE)}")
     if source.stat().st_size == 0:
         raise ArchiveError(f"{path}: the file is empty")
+    any_rows = False
     try:
-        frame = reader(source)
+        for frame in reader(source, rows):
+            if len(frame):
+                any_rows = True
+                yield frame
     except ImportError as error:
         raise ArchiveError(f"{path}: needs the package {error.name}; run: pip install 'disputenlp[all]'") from None
     except (ArchiveError, MemoryError):
@@ -140,57 +166,77 @@ def read_archive(path: str | PathLike[str], text: str | None = None) -> pd.DataF
         # Every reader has errors of its own for a damaged file; the user needs the file and the reason, not the class.
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise ArchiveError(f"{path}: cannot be read, damaged or not really {source.suffix} ({reason})") from None
-    if frame.empty:
+    if not any_rows:
         raise ArchiveError(f"{path}: holds no notes")
-    if text is not None and text not in frame.columns:
-        raise ArchiveError(f"{path}: there is no column {text!r}; the columns are {', '.join(map(repr, frame.columns))}")
-    return frame
 
 
 def decode_bytes(raw: bytes) -> str:
-    """Text of a file: by its byte order mark, else UTF-8, else GB18030 (which holds GBK and GB2312), else the likeliest encoding."""
+    """Text of a whole file in its likeliest encoding, see :func:`find_encoding`."""
+    return raw.decode(find_encoding(raw), errors="replace")
+
+
+def find_encoding(raw: bytes) -> str:
+    """Encoding of text: by its byte order mark, else UTF-8, else GB18030 (which holds GBK and GB2312), else the likeliest."""
     for mark, encoding in ((b"\xef\xbb\xbf", "utf-8-sig"), (b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16")):
         if raw.startswith(mark):
-            return raw.decode(encoding, errors="replace")
+            return encoding
     for encoding in ("utf-8", "gb18030"):
         try:
-            return raw.decode(encoding)
+            # The last character may be cut where only the beginning of a file is looked at.
+            codecs.getincrementaldecoder(encoding)().decode(raw)
         except UnicodeDecodeError:
             continue
+        return encoding
     from charset_normalizer import from_bytes
 
     best = from_bytes(raw[:200_000]).best()
-    return raw.decode(best.encoding if best else "gb18030", errors="replace")
+    return best.encoding if best else "gb18030"
 
 
-def _read_delimited(path: Path) -> pd.DataFrame:
-    content = decode_bytes(path.read_bytes()).lstrip("\ufeff")
-    header = content.split("\n", 1)[0]
-    separator = "\t" if path.suffix.lower() == ".tsv" else max(",\t;", key=header.count)
-    options: dict[str, Any] = {"sep": separator, "dtype": str, "keep_default_na": False, "na_values": [""]}
-    try:
-        return pd.read_csv(io.StringIO(content), **options)
-    except pd.errors.EmptyDataError:
-        raise ArchiveError(f"{path}: the file is empty") from None
-    except pd.errors.ParserError:
-        # A comma typed into a note without quotes: what is too much belongs to the last column.
-        width = header.count(separator) + 1
-
-        def joined(fields: list[str]) -> list[str]:
-            return [*fields[: width - 1], separator.join(fields[width - 1 :])]
-
-        return pd.read_csv(io.StringIO(content), engine="python", on_bad_lines=joined, **options)
+def _lines_of(path: Path) -> io.TextIOWrapper:
+    with path.open("rb") as file:
+        encoding = find_encoding(file.read(_HEAD_BYTES))
+    return path.open(encoding=encoding, errors="replace", newline="")
 
 
-def _read_excel(path: Path) -> pd.DataFrame:
+def _iter_delimited(path: Path, rows: int) -> Iterator[pd.DataFrame]:
+    with _lines_of(path) as file:
+        first = file.readline()
+        file.seek(0)
+        separator = "\t" if path.suffix.lower() == ".tsv" else max(",\t;", key=first.count)
+        # The standard reader, because it takes lines of any width: a comma typed into a note must not lose the note.
+        limit = csv.field_size_limit(2**31 - 1)
+        try:
+            lines = (line for line in csv.reader(file, delimiter=separator) if line)
+            header = _unique(next(lines, []))
+            while part := list(islice(lines, rows)):
+                yield _fitted(part, header, separator)
+        finally:
+            csv.field_size_limit(limit)
+
+
+def _fitted(lines: list[list[str]], header: list[str], separator: str) -> pd.DataFrame:
+    """Table of the cells of some lines; what a line has too much belongs to its last column."""
+    width = len(header)
+    for number, line in enumerate(lines):
+        if len(line) > width:
+            lines[number] = [*line[: width - 1], separator.join(line[width - 1 :])]
+    frame = pd.DataFrame(lines, columns=header[: max(map(len, lines))], dtype=object).reindex(columns=header)
+    return frame.where(frame.notna() & (frame != ""), None)
+
+
+def _iter_excel(path: Path, rows: int) -> Iterator[pd.DataFrame]:
     sheets = pd.read_excel(path, sheet_name=None, header=None, dtype=object, engine="calamine")
-    frames = {name: _with_header(sheet) for name, sheet in sheets.items()}
-    filled = {name: frame for name, frame in frames.items() if not frame.empty}
+    filled = {name: frame for name, sheet in sheets.items() if len(frame := _with_header(sheet))}
     if not filled:
         raise ArchiveError(f"{path}: no sheet holds any notes")
-    if len(filled) == 1:
-        return next(iter(filled.values()))
-    return pd.concat([frame.assign(工作表=name) for name, frame in filled.items()], ignore_index=True)
+    for name, frame in filled.items():
+        yield from _cut(frame if len(filled) == 1 else frame.assign(工作表=name), rows)
+
+
+def _cut(frame: pd.DataFrame, rows: int) -> Iterator[pd.DataFrame]:
+    for first in range(0, len(frame), rows):
+        yield frame.iloc[first : first + rows]
 
 
 def _with_header(sheet: pd.DataFrame) -> pd.DataFrame:
@@ -202,36 +248,62 @@ def _with_header(sheet: pd.DataFrame) -> pd.DataFrame:
     named = [n for n, row in enumerate(rows) if any(cell.lower() in TEXT_NAMES for cell in row)]
     wide = [n for n, row in enumerate(rows) if sum(map(bool, row)) > 1 or sheet.shape[1] == 1]
     header = (named or wide or [0])[0]
-    seen: dict[str, int] = {}
-    names = []
-    for position, cell in enumerate(rows[header]):
-        name = cell or f"列{position + 1}"
-        seen[name] = seen.get(name, 0) + 1
-        names.append(name if seen[name] == 1 else f"{name}.{seen[name] - 1}")
     body = sheet.iloc[header + 1 :].reset_index(drop=True)
-    body.columns = pd.Index(names)
+    body.columns = pd.Index(_unique(rows[header]))
     return body.infer_objects()
 
 
-def _read_jsonl(path: Path) -> pd.DataFrame:
-    return pd.read_json(io.StringIO(decode_bytes(path.read_bytes())), lines=True, dtype=False, convert_dates=False)
+def _unique(cells: list[str]) -> list[str]:
+    """Names of columns: empty ones get their position, double ones a number."""
+    seen: Counter[str] = Counter()
+    names = []
+    for position, cell in enumerate(cells, 1):
+        name = cell.strip() or f"列{position}"
+        names.append(f"{name}.{seen[name]}" if seen[name] else name)
+        seen[name] += 1
+    return names
 
 
-def _read_txt(path: Path) -> pd.DataFrame:
-    return _entries_frame(decode_bytes(path.read_bytes()))
+def _iter_jsonl(path: Path, rows: int) -> Iterator[pd.DataFrame]:
+    with _lines_of(path) as file:
+        lines = ((number, line) for number, line in enumerate(file, 1) if line.strip())
+        while part := list(islice(lines, rows)):
+            yield pd.DataFrame([_json_row(path, number, line) for number, line in part])
 
 
-def _read_docx(path: Path) -> pd.DataFrame:
+def _json_row(path: Path, number: int, line: str) -> dict[str, Any]:
+    try:
+        row = json.loads(line)
+    except json.JSONDecodeError as error:
+        raise ArchiveError(f"{path}, line {number}: not valid JSON ({error.msg}); mend or remove the line") from None
+    if not isinstance(row, dict):
+        raise ArchiveError(f"{path}, line {number}: expected a JSON object a line, got {type(row).__name__}")
+    return row
+
+
+def _iter_parquet(path: Path, rows: int) -> Iterator[pd.DataFrame]:
+    import pyarrow.parquet as pq
+
+    with pq.ParquetFile(path) as file:
+        for batch in file.iter_batches(batch_size=rows):
+            # Arrow's own types, so that what comes out has the types of what went in.
+            yield batch.to_pandas(types_mapper=pd.ArrowDtype).reset_index(drop=True)
+
+
+def _iter_txt(path: Path, rows: int) -> Iterator[pd.DataFrame]:
+    yield from _cut(_entries_frame(decode_bytes(path.read_bytes())), rows)
+
+
+def _iter_docx(path: Path, rows: int) -> Iterator[pd.DataFrame]:
     import docx
 
-    document = docx.Document(str(path))
     lines = []
-    for block in document.iter_inner_content():
+    for block in docx.Document(str(path)).iter_inner_content():
         if hasattr(block, "rows"):
             lines += [" ".join(dict.fromkeys(cell.text.strip() for cell in row.cells)) for row in block.rows]
         else:
             lines.append(block.text)
-    return _entries_frame("\n".join(lines))
+    yield from _cut(_entries_frame("\n".join(lines)), rows)
 
 
 def _entries_frame(content: str) -> pd.DataFrame:
@@ -239,153 +311,119 @@ def _entries_frame(content: str) -> pd.DataFrame:
     return pd.DataFrame({"日期": [entry.date for entry in entries], "内容": [entry.text for entry in entries]}, dtype=object)
 
 
-_READERS: dict[str, Callable[[Path], pd.DataFrame]] = {
-    ".xlsx": _read_excel,
-    ".xlsm": _read_excel,
-    ".xls": _read_excel,
-    ".csv": _read_delimited,
-    ".tsv": _read_delimited,
-    ".jsonl": _read_jsonl,
-    ".parquet": pd.read_parquet,
-    ".txt": _read_txt,
-    ".docx": _read_docx,
+_READERS: dict[str, Callable[[Path, int], Iterator[pd.DataFrame]]] = {
+    ".xlsx": _iter_excel,
+    ".xlsm": _iter_excel,
+    ".xls": _iter_excel,
+    ".csv": _iter_delimited,
+    ".tsv": _iter_delimited,
+    ".jsonl": _iter_jsonl,
+    ".parquet": _iter_parquet,
+    ".txt": _iter_txt,
+    ".docx": _iter_docx,
 }
 
 
-# ---------------------------------------------------------------- writing
-
-#: Rows of an Excel sheet, with its header.
-EXCEL_ROWS, _EXCEL_CHARS = 1_048_576, 32_767
-_RISK_COLOURS = {
-    "高": "#F8CBAD",
-    "high": "#F8CBAD",
-    "中": "#FFE699",
-    "medium": "#FFE699",
-    "低": "#E2EFDA",
-    "low": "#E2EFDA",
-}
+# ---------------------------------------------------------------- diaries
 
 
-def write_archive(frame: pd.DataFrame, path: str | PathLike[str]) -> None:
-    """Write a table of notes as xlsx, csv, tsv, jsonl or parquet; the file appears whole or not at all.
+class Entry(NamedTuple):
+    """One dated entry of a diary.
 
-    Lists become one text in csv and xlsx, csv opens in Excel with its Chinese intact, and xlsx has a frozen header, filters, sensible widths and
-    rows coloured by risk.
+    Attributes
+    ----------
+    text : str
+        The entry without its date heading.
+    date : str or None
+        ``2023-05-13``, ``05-13`` where no year is known, None before the first heading.
+    start : int
+        Offset of ``text`` in the whole, in characters.
+    """
+
+    text: str
+    date: str | None
+    start: int
+
+
+_DAY = r"(?P<month{n}>1[0-2]|0?[1-9])\s*{sep}\s*(?P<day{n}>3[01]|[12]\d|0?[1-9])"
+_WEEKDAY = r"(?:\s*[(\uff08]?(?:星期|周|礼拜)[一二三四五六日天][)\uff09]?)?"
+_PART_OF_DAY = r"(?:\s*(?:上午|下午|早上|早晨|中午|晚上|傍晚|夜里|凌晨|全天))?"
+_WEATHER = r"(?:\s*(?:天气)?[:\uff1a]?\s*(?:晴|阴|多云|小雨|中雨|大雨|暴雨|阵雨|雷阵雨|雨|雪|小雪|大雪|雾|霾|大风|风|转|间|到|夹|、|\s)+(?=[\s,\uff0c。:\uff1a]|$))?"
+_DATE = re.compile(
+    r"^[ \t\u3000]*(?:【|\[|日期[:\uff1a])?\s*(?:(?P<year>(?:19|20)\d{2})\s*[年./-]\s*)?(?:"
+    + _DAY.format(n=1, sep="月")
+    + r"\s*[日号]|"
+    + _DAY.format(n=2, sep=r"(?P<sep>[./-])")
+    + r"(?![\d./%-]|\s*[号栋元万斤亩个人户楼室米岁点倍])"
+    + rf")(?:】|\])?{_WEEKDAY}{_PART_OF_DAY}{_WEATHER}[ \t\u3000]*[:\uff1a,\uff0c。]?[ \t\u3000]*",
+    re.MULTILINE,
+)
+_LONG_LINE = 12
+
+
+def split_entries(text: str) -> list[Entry]:
+    r"""Cut a diary at its date headings.
+
+    A heading is a date at the beginning of a line: ``4月26日 星期二 晴``, ``2023.5.13``, ``5/13上午``. What stands before the first one is an
+    entry of its own, without a date. Within an entry, a paragraph that repeats an earlier one word for word is dropped (pages copied from the
+    web hold their body twice); short lines stay, since people do write 无异常 every day.
 
     Parameters
     ----------
-    frame : DataFrame
-    path : path
+    text : str
 
-    Raises
-    ------
-    ArchiveError
-        If the file type is unknown, or its folder is missing or not writable.
+    Returns
+    -------
+    list of Entry
+
+    Examples
+    --------
+    >>> split_entries("2023.5.13 周六 晴\n走访3户，无异常\n5/14上午 楼上漏水")
+    [Entry(text='走访3户，无异常', date='2023-05-13', start=15), Entry(text='楼上漏水', date='2023-05-14', start=31)]
     """
-    target = Path(path)
-    writer = _WRITERS.get(target.suffix.lower())
-    if writer is None:
-        raise ArchiveError(f"{path}: cannot write files of type {target.suffix or 'none'!r}; known are {', '.join(_WRITERS)}")
-    with whole_file(target) as part:
-        try:
-            writer(frame, part)
-        except ImportError as error:
-            raise ArchiveError(f"{path}: needs the package {error.name}; run: pip install 'disputenlp[all]'") from None
+    headings = [found for found in _DATE.finditer(text) if _is_heading(text, found)]
+    bounds = [(0, headings[0].start() if headings else len(text), None)]
+    year: str | None = None
+    for number, found in enumerate(headings):
+        end = headings[number + 1].start() if number + 1 < len(headings) else len(text)
+        year = found["year"] or year
+        day = f"{int(found['month1'] or found['month2']):02d}-{int(found['day1'] or found['day2']):02d}"
+        bounds.append((found.end(), end, f"{year}-{day}" if year else day))
+    entries = []
+    for start, end, date in bounds:
+        body = text[start:end]
+        if body.strip():
+            lead = len(body) - len(body.lstrip())
+            entries.append(Entry(_unrepeated(body.strip()), date, start + lead))
+    return entries
 
 
-@contextmanager
-def whole_file(target: Path) -> Iterator[Path]:
-    """Path to write to, which takes the place of ``target`` only when all is written."""
-    part = target.with_name(f".{target.name}.part")
-    try:
-        yield part
-        part.replace(target)
-    except OSError as error:
-        raise ArchiveError(f"{target}: cannot be written ({error.strerror or error})") from None
-    finally:
-        part.unlink(missing_ok=True)
+def _is_heading(text: str, found: re.Match[str]) -> bool:
+    """Whether a date stands for the day of the entry: alone on its line, or with a year, a weekday or the like, or with words after it."""
+    rest = text[found.end() : found.end() + 1]
+    if found["sep"] is None:
+        return True
+    # "3.5" may be a number, and "5-13" the start of a room: without a year, what follows must not make it one.
+    return bool(found["year"]) or found["sep"] != "-" or rest in ("", "\n", "\r")
 
 
-def flat(frame: pd.DataFrame) -> pd.DataFrame:
-    """The table with lists as one text, for formats without lists."""
-    lists = [name for name in frame.columns if frame[name].dtype == object and frame[name].map(lambda cell: isinstance(cell, list)).any()]
-    joined = {name: frame[name].map(lambda cell: "；".join(map(str, cell)) if isinstance(cell, list) else cell) for name in lists}
-    return frame.assign(**joined)
+def _unrepeated(body: str) -> str:
+    lines = body.split("\n")
+    if len(lines) == 1:
+        return body
+    cleaned = clean_batch(lines).texts()
+    kept: list[str] = []
+    seen: list[str] = []
+    for line, plain in zip(lines, cleaned, strict=True):
+        if len(plain) >= _LONG_LINE and any(plain in earlier for earlier in seen):
+            continue
+        kept.append(line)
+        if len(plain) >= _LONG_LINE:
+            seen.append(plain)
+    return "\n".join(kept)
 
 
-def _write_csv(frame: pd.DataFrame, path: Path) -> None:
-    flat(frame).to_csv(path, index=False, encoding="utf-8-sig", errors="replace")
-
-
-def _write_tsv(frame: pd.DataFrame, path: Path) -> None:
-    flat(frame).to_csv(path, index=False, sep="\t", encoding="utf-8-sig", errors="replace")
-
-
-def _write_jsonl(frame: pd.DataFrame, path: Path) -> None:
-    frame.to_json(path, orient="records", lines=True, force_ascii=False, date_format="iso")
-
-
-def _write_parquet(frame: pd.DataFrame, path: Path) -> None:
-    frame.to_parquet(path, index=False)
-
-
-def _write_xlsx(frame: pd.DataFrame, path: Path) -> None:
-    import xlsxwriter
-
-    options = {
-        "constant_memory": True,
-        "strings_to_formulas": False,
-        "strings_to_urls": False,
-        "nan_inf_to_errors": True,
-    }
-    with xlsxwriter.Workbook(str(path), {**options, "default_date_format": "yyyy-mm-dd"}) as book:
-        for number, first in enumerate(range(0, max(len(frame), 1), EXCEL_ROWS - 1)):
-            part = flat(frame.iloc[first : first + EXCEL_ROWS - 1])
-            _write_sheet(book, book.add_worksheet("标注" if not number else f"标注{number + 1}"), part)
-
-
-def _write_sheet(book: Any, sheet: Any, frame: pd.DataFrame) -> None:
-    bold = book.add_format({"bold": True, "bg_color": "#D9E1F2", "border": 1})
-    styles = {level: book.add_format({"bg_color": colour, "text_wrap": True, "valign": "top"}) for level, colour in _RISK_COLOURS.items()}
-    plain = book.add_format({"text_wrap": True, "valign": "top"})
-    risk = next((position for position, name in enumerate(frame.columns) if name in ("risk", "风险")), None)
-    for position, name in enumerate(frame.columns):
-        longest = max(
-            (sum(1 + (char > "\u2e80") for char in str(cell)[:80]) for cell in [name, *frame[name].head(200)]),
-            default=8,
-        )
-        sheet.set_column(position, position, min(max(longest + 2, 8), 60))
-    sheet.freeze_panes(1, 0)
-    sheet.write_row(0, 0, list(map(str, frame.columns)), bold)
-    for number, row in enumerate(frame.itertuples(index=False, name=None), 1):
-        style = styles.get(row[risk], plain) if risk is not None else plain
-        for position, cell in enumerate(row):
-            _write_cell(sheet, number, position, cell, style)
-    sheet.autofilter(0, 0, len(frame), max(frame.shape[1] - 1, 0))
-
-
-def _write_cell(sheet: Any, row: int, column: int, cell: Any, style: Any) -> None:
-    if isinstance(cell, str):
-        sheet.write_string(row, column, cell.encode("utf-8", "replace").decode()[:_EXCEL_CHARS], style)
-    elif cell is None or cell is pd.NaT or (isinstance(cell, float) and cell != cell):
-        sheet.write_blank(row, column, None, style)
-    elif isinstance(cell, bool):
-        sheet.write_string(row, column, "是" if cell else "否", style)
-    elif isinstance(cell, float):
-        sheet.write_number(row, column, round(cell, 4), style)
-    elif isinstance(cell, int):
-        sheet.write_number(row, column, cell, style)
-    else:
-        sheet.write_string(row, column, str(cell)[:_EXCEL_CHARS], style)
-
-
-_WRITERS: dict[str, Callable[[pd.DataFrame, Path], None]] = {
-    ".xlsx": _write_xlsx,
-    ".csv": _write_csv,
-    ".tsv": _write_tsv,
-    ".jsonl": _write_jsonl,
-    ".parquet": _write_parquet,
-}
+# ---------------------------------------------------------------- the corpus
 
 
 @cache

@@ -66,7 +66,7 @@ class NoteVectorizer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     ----------
     word_ngrams : {1, 2}, default=2
         Whether to use single words or also pairs of neighbouring words.
-    char_ngrams : tuple of int, default=(2, 4)
+    char_ngrams : tuple of int, default=(1, 3)
         Shortest and longest character n-gram, at most 6; ``None`` for none.
     min_df : int, default=2
         Words and n-grams of fewer training notes are left out.
@@ -74,7 +74,7 @@ class NoteVectorizer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         Those of more than this share of the training notes are left out.
     sublinear_tf : bool, default=True
         Replace a count by 1 + log(count).
-    word_weight, char_weight, cue_weight : float, default=(1.0, 1.0, 0.25)
+    word_weight, char_weight, cue_weight : float, default=(1.0, 1.0, 0.12)
         Weight of each block. The word and character blocks of a note have unit length before weighting, so that long notes and large
         blocks do not drown the others; cues are counted. A block of weight 0 is not made.
     mask : bool, default=True
@@ -115,13 +115,13 @@ class NoteVectorizer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         self,
         *,
         word_ngrams: int = 2,
-        char_ngrams: tuple[int, int] | None = (2, 4),
+        char_ngrams: tuple[int, int] | None = (1, 3),
         min_df: int = 2,
         max_df: float = 1.0,
         sublinear_tf: bool = True,
         word_weight: float = 1.0,
         char_weight: float = 1.0,
-        cue_weight: float = 0.25,
+        cue_weight: float = 0.12,
         mask: bool = True,
         digits: bool = False,
         n_buckets: int = 2**22,

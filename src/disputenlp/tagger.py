@@ -5,10 +5,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from importlib.resources import as_file, files
 from os import PathLike
-from typing import Any, NamedTuple, Self
+from typing import Any, Self
 
 import numpy as np
 import pandas as pd
@@ -17,34 +17,19 @@ from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.metrics import accuracy_score, f1_score
 from sklearn.utils.validation import check_is_fitted
 
-from disputenlp import explain as explaining
 from disputenlp.archive import corpus, find_text_column
 from disputenlp.cleaning import MAX_CHARS, as_text
-from disputenlp.decision import COST_OF_A_MISS, Decisions, HeadSet
-from disputenlp.features import NoteVectorizer, Occurrences, Reading
+from disputenlp.decision import KINDS, Batch, Decisions, HeadSet, explanation, label_lists, tag_frame
+from disputenlp.explain import Explanation
+from disputenlp.features import NoteVectorizer
 from disputenlp.heads import LabelHead, OrdinalHead
 from disputenlp.model_file import read_model, write_model
-from disputenlp.taxonomy import NONE, Kind, read_labels, to_name
+from disputenlp.taxonomy import NONE, read_labels
 from disputenlp.taxonomy import labels as taxonomy_labels
-from disputenlp.tokenizer import CLASS_HAN, char_classes
 
 __all__ = ["DisputeTagger", "load"]
 
 _BATCH = 1024
-_KINDS: dict[str, Kind] = {"categories": "categories", "risk": "risks", "status": "statuses"}
-# A note with fewer Han characters says too little; one of whose words a smaller share was ever seen is about something else.
-_FEWEST_HAN, _FEWEST_KNOWN = 6, 0.5
-_FAULTS = ("空白或没有汉字", "太短", "过长已截断", "内容陌生")
-
-
-class _Batch(NamedTuple):
-    """One batch on its way through the tagger."""
-
-    texts: list[str]
-    reading: Reading
-    seen: Occurrences
-    scale: NDArray[np.float32]
-    found: Decisions
 
 
 class DisputeTagger(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
@@ -203,17 +188,15 @@ class DisputeTagger(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         if labels not in ("zh", "id"):
             raise ValueError(f"labels is {labels!r}, but must be 'zh' or 'id'")
         column, index = _column(notes, text)
-        parts = [self._frame(column[batch], part, labels, evidence) for batch, part in self._batches(column)]
-        if not parts:
-            parts = [self._frame([], self._run([]), labels, evidence)]
-        out = pd.concat(parts, ignore_index=True, copy=False) if len(parts) > 1 else parts[0]
+        parts = [tag_frame(batch, self.vectorizer_, self.heads_, labels, evidence) for batch in self._batches(column)]
+        out = pd.concat(parts, ignore_index=True) if len(parts) > 1 else parts[0]
         out.index = index
         return out
 
     def predict(self, texts: Any) -> NDArray[Any]:
         """Labels as scikit-learn has them: shape (n_notes,) for one label a note, else an indicator of shape (n_notes, n_labels)."""
         check_is_fitted(self, "heads_")
-        chosen = self._collect(texts, lambda found: found.chosen, (0, len(self.classes_))).astype(np.int64)
+        chosen = self._collect(texts, lambda found: found.chosen).astype(np.int64)
         if self.heads_.heads["categories"].multilabel_:
             return chosen
         return self.classes_[chosen.argmax(axis=1)]
@@ -221,7 +204,7 @@ class DisputeTagger(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     def predict_categories(self, texts: Any) -> list[list[str]]:
         """Category labels of each note, the likeliest first; an empty list where no label was given."""
         check_is_fitted(self, "heads_")
-        return [row for _, batch in self._batches(_column(texts, None)[0]) for row in self._label_lists(batch.found, "id")]
+        return [row for batch in self._batches(_column(texts, None)[0]) for row in label_lists(batch.found, self.heads_, "id")]
 
     def predict_proba(self, texts: Any, *, of: str = "categories") -> pd.DataFrame:
         """Calibrated probabilities, a column a label; ``of`` is ``"categories"``, ``"risk"`` or ``"status"``."""
@@ -229,31 +212,25 @@ class DisputeTagger(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         if of not in self.heads_.heads:
             raise ValueError(f"of is {of!r}, but this tagger was trained for {sorted(self.heads_.heads)}")
         names = self.heads_.names[of]
-        found = self._collect(texts, lambda found: found.probabilities[of], (0, len(names)))
+        found = self._collect(texts, lambda found: found.probabilities[of])
         return pd.DataFrame(found, columns=pd.Index(names, name=of), index=_column(texts, None)[1])
 
     def score(self, texts: Any, y: Any, sample_weight: ArrayLike | None = None) -> float:
         """Accuracy for one label a note, micro-averaged F1 for several."""
         right = read_labels(y, "categories", self.classes_.tolist() if not self.table_ else None)
-        found = self._collect(texts, lambda found: found.chosen, (0, len(self.classes_)))
+        found = self._collect(texts, lambda found: found.chosen)
         if self.heads_.heads["categories"].multilabel_:
             return float(f1_score(right.indicator, found, average="micro", zero_division=0.0, sample_weight=sample_weight))
         return float(accuracy_score(right.primary, found.argmax(axis=1), sample_weight=sample_weight))
 
-    def explain(self, note: Any, *, labels: str = "zh") -> explaining.Explanation:
-        """Why one note gets its tags: an object that shows itself in notebooks and terminals, with ``spans``, ``tags`` and ``reasons``."""
+    def explain(self, note: Any, *, labels: str = "zh") -> Explanation:
+        """Why one note gets its tags: an object that shows itself in notebooks and terminals, with ``spans``, ``tags`` and ``reasons``.
+
+        >>> print(load().explain("楼上漏水泡了我家天花板，找了三回都不开门"))
+        邻里相邻 ...
+        """
         check_is_fitted(self, "heads_")
-        tags = self.tag([note], labels=labels).iloc[0].to_dict()
-        batch = self._run([note])
-        found, spans = batch.found, []
-        if self._wanted(found)[0]:
-            for head, index in (("categories", found.primary), ("risk", found.risk)):
-                if head in self.heads_.heads:
-                    name = to_name(self.heads_.names[head][index[0]], _KINDS[head]) if labels == "zh" else self.heads_.names[head][index[0]]
-                    label = str(name) if head == "categories" else f"风险{name}" if labels == "zh" else f"risk {name}"
-                    spans += explaining.word_spans(batch.reading, self._weights(batch, {head: index}), label)
-        spans.sort(key=lambda span: -span.weight)
-        return explaining.Explanation((as_text(note) or ""), tags, spans, self._reasons(note, batch))
+        return explanation(self._run([note]), self.vectorizer_, self.heads_, labels)
 
     # ------------------------------------------------------------ keeping
 
@@ -308,113 +285,19 @@ class DisputeTagger(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
     # ------------------------------------------------------------ the way of a batch
 
-    def _batches(self, column: list[Any]) -> Iterator[tuple[slice, _Batch]]:
-        for start in range(0, len(column), _BATCH):
-            part = slice(start, start + _BATCH)
-            yield part, self._run(column[part])
+    def _batches(self, cells: list[Any]) -> Iterator[Batch]:
+        for start in range(0, max(len(cells), 1), _BATCH):
+            yield self._run(cells[start : start + _BATCH])
 
-    def _run(self, column: list[Any]) -> _Batch:
-        texts = [(as_text(value) or "")[:MAX_CHARS] for value in column]
+    def _run(self, cells: list[Any]) -> Batch:
+        texts = [(as_text(cell) or "")[:MAX_CHARS] for cell in cells]
         reading = self.vectorizer_.read(texts)
         seen = self.vectorizer_.occurrences(reading)
         X, scale = self.vectorizer_.rows(reading, seen)
-        return _Batch(texts, reading, seen, scale, self.heads_.decide(self.heads_.values(X)))
+        return Batch(cells, texts, reading, seen, scale, self.heads_.decide(self.heads_.values(X)))
 
-    def _collect(self, texts: Any, part: Any, empty: tuple[int, int]) -> NDArray[Any]:
-        rows = [part(batch.found) for _, batch in self._batches(_column(texts, None)[0])]
-        return np.concatenate(rows) if rows else np.zeros(empty)
-
-    def _frame(self, column: list[Any], batch: _Batch, labels: str, evidence: bool) -> pd.DataFrame:
-        found = self._blank(batch)
-        lists = self._label_lists(found, labels)
-        out: dict[str, Any] = {
-            "category": pd.Series([row[0] if row else None for row in lists], dtype=object),
-            "categories": pd.Series(lists, dtype=object),
-            "category_p": found.category_p,
-        }
-        if "risk" in self.heads_.heads:
-            names = self._names("risk", labels)
-            out["risk"] = pd.Categorical.from_codes(found.risk, names, ordered=True)
-            out["risk_p"], out["high_risk_p"] = found.risk_p, found.high_risk_p
-        if "status" in self.heads_.heads:
-            names = [*self._names("status", labels), to_name(NONE, "statuses") if labels == "zh" else NONE]
-            out["status"] = pd.Series(np.array(names, dtype=object)[found.status], dtype=object)
-        out["needs_review"] = found.unsure | np.any(self._faults(column, batch), axis=0)
-        if evidence:
-            wanted = self._wanted(found)
-            weights = (
-                self._weights(batch, {"categories": found.primary, "risk": found.risk})
-                if wanted.any()
-                else np.zeros(len(batch.reading.batch.codes))
-            )
-            out["evidence"] = pd.Series(explaining.evidence(batch.texts, batch.reading, weights, wanted), dtype=object)
-        return pd.DataFrame(out)
-
-    def _blank(self, batch: _Batch) -> Decisions:
-        """Decisions, with notes that hold no Chinese at all as no dispute (or, without such a label, as not labelled)."""
-        found, none = batch.found, self.heads_.none
-        blank = np.flatnonzero(self._count_han(batch) == 0)
-        if not len(blank) or (none is None and not self.heads_.heads["categories"].multilabel_):
-            return found
-        found.chosen[blank] = False
-        found.primary[blank] = -1
-        if none is not None:
-            found.chosen[blank, none] = True
-            found.primary[blank] = none
-            found.category_p[blank] = found.probabilities["categories"][blank, none]
-        if "risk" in found.probabilities:
-            found.risk[blank], found.risk_p[blank] = 0, found.probabilities["risk"][blank, 0]
-        found.status[blank] = -1
-        return found
-
-    def _faults(self, column: list[Any], batch: _Batch) -> tuple[NDArray[np.bool_], ...]:
-        """Why a note is not fit to be decided by a model, in the order of ``_FAULTS``."""
-        han = self._count_han(batch)
-        tokens = batch.reading.batch.note_of()[batch.reading.tokens.start]
-        known = batch.seen.column[: len(tokens)] >= 0
-        count = np.bincount(tokens, minlength=len(column))
-        share = np.bincount(tokens, weights=known, minlength=len(column)) / np.maximum(count, 1)
-        cut = np.fromiter(
-            (isinstance(value, str | bytes) and len(value) > MAX_CHARS for value in column),
-            np.bool_,
-            len(column),
-        )
-        return han == 0, (han > 0) & (han < _FEWEST_HAN), cut, (han >= _FEWEST_HAN) & (share < _FEWEST_KNOWN)
-
-    @staticmethod
-    def _count_han(batch: _Batch) -> NDArray[np.int64]:
-        text = batch.reading.batch
-        return np.bincount(text.note_of(), weights=char_classes(text.codes) == CLASS_HAN, minlength=len(text)).astype(np.int64)
-
-    def _reasons(self, note: Any, batch: _Batch) -> list[str]:
-        reasons = [reason for reason, fault in zip(_FAULTS, self._faults([note], batch), strict=True) if fault[0]]
-        found = batch.found
-        if found.unsure[0]:
-            close = found.high_risk_p[0] >= 1 / (1 + COST_OF_A_MISS) and found.risk[0] < len(self.heads_.names.get("risk", [])) - 1
-            reasons.append("可能为高风险" if close else "把握不足")
-        return reasons
-
-    def _wanted(self, found: Decisions) -> NDArray[np.bool_]:
-        """Notes that have evidence: those with a label other than none."""
-        return (found.primary >= 0) & (found.primary != (-1 if self.heads_.none is None else self.heads_.none))
-
-    def _weights(self, batch: _Batch, decided: dict[str, NDArray[np.int64]]) -> NDArray[np.float64]:
-        """What each code point adds to the scores of what was decided."""
-        coefficients = self.heads_.coefficients(decided)
-        return explaining.character_weights(self.vectorizer_, batch.reading, batch.seen, batch.scale, coefficients)
-
-    def _names(self, head: str, labels: str) -> list[Any]:
-        names = self.heads_.names[head]
-        return [to_name(name, _KINDS[head]) for name in names] if labels == "zh" else names
-
-    def _label_lists(self, found: Decisions, labels: str) -> list[list[Any]]:
-        """Labels of each note, the likeliest first."""
-        names = np.array([*self._names("categories", labels), None], dtype=object)
-        out = [[name] if name is not None else [] for name in names[found.primary].tolist()]
-        for note in np.flatnonzero(found.chosen.sum(axis=1) > 1).tolist():
-            chosen = np.flatnonzero(found.chosen[note])
-            out[note] = names[chosen[np.argsort(-found.probabilities["categories"][note, chosen], kind="stable")]].tolist()
-        return out
+    def _collect(self, texts: Any, part: Callable[[Decisions], NDArray[Any]]) -> NDArray[Any]:
+        return np.concatenate([part(batch.found) for batch in self._batches(_column(texts, None)[0])])
 
 
 def load(path: str | PathLike[str] | None = None) -> DisputeTagger:
@@ -487,8 +370,8 @@ def _with_corpus(
         raise ValueError(f"base='bundled' needs all three labels of each note; {sorted(missing)} is missing")
     joined: dict[str, Any] = {}
     for name, values in labelled.items():
-        names = [label.id for label in taxonomy_labels(_KINDS[name])]
-        given = read_labels(values, _KINDS[name], None if name == "categories" else names)
+        names = [label.id for label in taxonomy_labels(KINDS[name])]
+        given = read_labels(values, KINDS[name], None if name == "categories" else names)
         if unknown := set(given.names) - set(names):
             raise ValueError(f"base='bundled' needs the library's labels; {name} has {sorted(unknown)}")
         rows = [[given.names[k] for k in np.flatnonzero(row)] for row in given.indicator]
