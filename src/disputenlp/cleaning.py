@@ -288,7 +288,7 @@ def _repeatable() -> NDArray[np.bool_]:
 
 def _unrepeat(batch: TextBatch) -> TextBatch:
     """Keep the first of a run of the same punctuation mark or white space, and no blank at either end of a note."""
-    codes, starts = batch.codes, batch.starts
+    codes = batch.codes
     keep = np.ones(len(codes), dtype=np.bool_)
     if len(codes) > 1:
         keep[1:] = (codes[1:] != codes[:-1]) | ~_repeatable()[codes[1:]]

@@ -52,7 +52,7 @@ def write_model(path: str | PathLike[str], meta: Mapping[str, Any], arrays: Mapp
     checksums = {name: hashlib.sha256(data).hexdigest() for name, data in members.items()}
     head = {"format": FORMAT, "version": VERSION, "members": checksums, "meta": dict(meta)}
     head["sha256"] = _seal(head)
-    members[_META] = json.dumps(head, ensure_ascii=False, sort_keys=True, indent=1).encode()
+    members[_META] = json.dumps(head, ensure_ascii=False, indent=1).encode()
     target = Path(path)
     part = target.with_name(target.name + ".part")
     with zipfile.ZipFile(part, "w") as archive:
@@ -106,7 +106,7 @@ def read_model(path: str | PathLike[str]) -> tuple[dict[str, Any], dict[str, NDA
 
 def _seal(head: Mapping[str, Any]) -> str:
     sealed = {key: value for key, value in head.items() if key != "sha256"}
-    return hashlib.sha256(json.dumps(sealed, ensure_ascii=False, sort_keys=True).encode()).hexdigest()
+    return hashlib.sha256(json.dumps(sealed, ensure_ascii=False).encode()).hexdigest()
 
 
 def _check_head(path: str | PathLike[str], head: Any) -> None:

@@ -35,7 +35,9 @@ Engine = Literal["auto", "jieba", "rjieba"]
 CLASS_OTHER, CLASS_HAN, CLASS_DIGIT, CLASS_LATIN, CLASS_MASK = range(5)
 #: Every number becomes this token, but for those that name a service.
 NUMBER = "<数>"
-HOTLINES = frozenset("110 119 120 122 315 12110 12315 12333 12345 12348 12355 12338 12368 12369 12388 12389".split())
+HOTLINES = frozenset(
+    ["110", "119", "120", "122", "315", "12110", "12315", "12333", "12345", "12348", "12355", "12338", "12368", "12369", "12388", "12389"]
+)
 _NEWLINE = ord("\n")
 
 
