@@ -23,12 +23,16 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["MASK_BASE", "MAX_CHARS", "SEP", "TextBatch", "as_text", "clean", "clean_batch"]
+__all__ = ["HOTLINES", "KIND_BASE", "MASK_BASE", "MAX_CHARS", "SEP", "TextBatch", "as_text", "clean", "clean_batch"]
 
 #: Closes every note of a batch; cannot occur inside one, because control characters are deleted.
 SEP = 0x1E
 #: First code point that stands for something masked (see :mod:`disputenlp.privacy`); private-use characters of the input are deleted.
 MASK_BASE = 0xE000
+#: First code point that stands for one of several words that differ only in who somebody is (see :func:`disputenlp.cues.neutralize`).
+KIND_BASE = MASK_BASE + 0x40
+#: Numbers that name a service: they say who was called, not how many.
+HOTLINES = frozenset("110 119 120 122 315 12110 12315 12333 12345 12348 12355 12338 12368 12369 12388 12389".split())  # noqa: SIM905
 #: Longer notes are cut here (a note has 15 to 600 characters; what is longer is not one note) and sent to review.
 MAX_CHARS = 20_000
 

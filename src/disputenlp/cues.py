@@ -25,10 +25,10 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from disputenlp.cleaning import SEP, TextBatch, clean_batch, encode
+from disputenlp.cleaning import HOTLINES, KIND_BASE, SEP, TextBatch, clean_batch, decode, encode
 from disputenlp.taxonomy import resource_text
 
-__all__ = ["SCOPES", "CueGroup", "CueHits", "CueLexicon"]
+__all__ = ["SCOPES", "CueGroup", "CueHits", "CueLexicon", "neutralize"]
 
 #: What a cue stands under, strongest first; ``asserted`` when nothing is found.
 SCOPES = ("denied", "taught", "hypothetical", "past", "reported", "intended", "asserted")
@@ -39,6 +39,7 @@ _SENTENCE_ENDS = "。;!?\n"
 # How far a denial reaches, in characters: 没 and 未 stand right before the word, 没有发生 may govern a list.
 _REACH_SHORT, _REACH_LONG, _REACH_AFTER, _REACH_HYPOTHETICAL, _REACH_INTENT = 3, 12, 12, 20, 6
 _PRIME = 0x9E3779B97F4A7C15
+_NUMERALS = "〇零一二两三四五六七八九十百千万亿几余多"
 
 
 class CueGroup(NamedTuple):
@@ -77,6 +78,8 @@ class CueLexicon:
     tables : mapping of str to mapping, default=None
         For each theme its groups as read from TOML; ``None`` takes those that come with the library. The theme ``scope`` holds the
         markers.
+    scope : bool, default=True
+        Whether hits carry a scope at all.
 
     Attributes
     ----------
@@ -94,17 +97,18 @@ class CueLexicon:
     [[('动手', 'violence.hit', 'denied')], [('打了一拳', 'violence.hit', 'asserted')]]
     """
 
-    def __init__(self, tables: Mapping[str, Mapping[str, Any]] | None = None) -> None:
+    def __init__(self, tables: Mapping[str, Mapping[str, Any]] | None = None, *, scope: bool = True) -> None:
         self.tables = {theme: dict(table) for theme, table in (tables or _bundled_tables()).items()}
         self.groups = tuple(
-            CueGroup(f"{theme}.{name}", group["label"], bool(group.get("scoped")), tuple(group["terms"]))
+            CueGroup(f"{theme}.{name}", group["label"], scope and bool(group.get("scoped")), tuple(group["terms"]))
             for theme, table in self.tables.items()
             if theme != "scope"
             for name, group in table.items()
         )
         markers = self.tables.get("scope", {})
-        self._matcher = _Matcher([group.terms for group in self.groups])
-        self._markers = {name: _Matcher([group["terms"]]) for name, group in markers.items()}
+        # Notes are matched after they were neutralized, so terms must be too: 打老婆 and 打丈夫 are one.
+        self._matcher = Matcher([_neutral(group.terms) for group in self.groups])
+        self._markers = {name: Matcher([group["terms"]]) for name, group in markers.items()}
         self._scoped = np.array([group.scoped for group in self.groups], dtype=np.bool_)
         width = np.where(self._scoped, len(SCOPES), 1)
         self._first_column = np.cumsum(width) - width
@@ -116,7 +120,7 @@ class CueLexicon:
 
     def find(self, texts: Sequence[str]) -> list[list[tuple[str, str, str]]]:
         """Per text, the term, group and scope of each hit; for looking at, not for speed."""
-        batch = clean_batch(texts)
+        batch = neutralize(clean_batch(texts))
         hits = self.match(batch)
         text, note = batch.joined(), batch.note_of()
         found: list[list[tuple[str, str, str]]] = [[] for _ in texts]
@@ -177,7 +181,80 @@ class CueLexicon:
         return np.select(conditions, range(_ASSERTED), default=_ASSERTED)
 
 
-class _Matcher:
+def _neutral(terms: Sequence[str]) -> list[str]:
+    return [term for term in dict.fromkeys(neutralize(clean_batch(terms)).texts()) if term]
+
+
+def neutralize(batch: TextBatch) -> TextBatch:
+    """Take out of a batch what must not count: who somebody is, and how large a number is.
+
+    Words for ethnicity, religion, origin, illness, past record, poverty and occupation are removed; of words that differ only in sex, one stands for
+    both (``resources/identity.toml``). Runs of digits become one digit, but for service numbers such as 12345, and so do sums of money.
+    So no score can depend on them, whatever was in the training notes.
+    """
+    removed, same = _identity()
+    codes, keep = batch.codes.copy(), np.ones(len(batch.codes), dtype=np.bool_)
+    for matcher in (removed, same):
+        start, length, group = _longest(*matcher.match(batch.codes))
+        free = keep[start] & keep[start + length - 1]
+        start, length, group = start[free], length[free], group[free]
+        for offset in range(int(length.max(initial=0))):
+            keep[start[length > offset] + offset] = False
+        if matcher is same:
+            codes[start] = KIND_BASE + group
+            keep[start] = True
+    _shorten_numbers(codes, keep)
+    return batch if keep.all() and (codes == batch.codes).all() else batch.edited(codes, keep)
+
+
+def _shorten_numbers(codes: NDArray[np.uint32], keep: NDArray[np.bool_]) -> None:
+    """Mark all but the first character of numbers as dropped, and make that one a zero; in place."""
+    digit = (codes - np.uint32(48)) < 10
+    numeral = digit | (_table(_NUMERALS)[codes] & (codes != SEP))
+    edge = np.flatnonzero(np.diff(np.concatenate(([False], numeral, [False])).astype(np.int8)))
+    start, end = edge[::2], edge[1::2]
+    after = codes[np.minimum(end, len(codes) - 1)]
+    # "三万元" is a sum; "一个" is no number that says anything, and stays.
+    money = (after == ord("元")) | (after == ord("块"))
+    length = end - start
+    run = np.concatenate(([0], np.cumsum(digit)))
+    only_digits = run[end] - run[start] == length
+    service = np.zeros(len(start), dtype=np.bool_)
+    for index in np.flatnonzero(only_digits & (length >= 3) & (length <= 5)).tolist():
+        service[index] = decode(codes[start[index] : end[index]]) in HOTLINES
+    partly = (run[end] - run[start] > 0) & ~only_digits & ~money
+    for index in np.flatnonzero(partly).tolist():  # "3万多", "20十": shorten the digits only
+        part = np.flatnonzero(digit[start[index] : end[index]]) + start[index]
+        first = part[np.diff(part, prepend=-2) > 1]
+        keep[part] = False
+        keep[first] = True
+        codes[first] = ord("0")
+    short = (money | only_digits) & ~service
+    codes[start[short]] = ord("0")
+    for offset in range(1, int(length[short].max(initial=1))):
+        keep[start[short & (length > offset)] + offset] = False
+
+
+def _longest(start: NDArray[np.int64], length: NDArray[np.int64], group: NDArray[np.int64]) -> tuple[NDArray[np.int64], ...]:
+    """Of hits that overlap, the first and longest."""
+    if len(start) < 2:
+        return start, length, group
+    order = np.lexsort((-length, start))
+    start, length, group = start[order], length[order], group[order]
+    reach = np.maximum.accumulate(start + length)
+    kept = np.ones(len(start), dtype=np.bool_)
+    kept[1:] = start[1:] >= reach[:-1]
+    return start[kept], length[kept], group[kept]
+
+
+@cache
+def _identity() -> tuple[Matcher, Matcher]:
+    """Matchers of the words to remove and of the words that are made the same."""
+    table = tomllib.loads(resource_text("identity.toml"))
+    return Matcher([[word for words in table["removed"].values() for word in words]]), Matcher(list(table["same"].values()))
+
+
+class Matcher:
     """All occurrences of a set of terms in an array of code points; ``match`` gives start, length and set index."""
 
     def __init__(self, term_sets: Sequence[Sequence[str]]) -> None:

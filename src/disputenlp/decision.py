@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 from disputenlp.cleaning import MAX_CHARS, as_text
 from disputenlp.explain import Explanation, Span, character_weights, evidence, word_spans
 from disputenlp.features import NoteVectorizer, Occurrences, Reading
-from disputenlp.heads import LabelHead, OrdinalHead
+from disputenlp.heads import LabelHead, OrdinalHead, platt, sigmoid
 from disputenlp.taxonomy import NONE, Kind, to_name
 from disputenlp.tokenizer import CLASS_HAN, char_classes
 
@@ -87,6 +87,9 @@ class HeadSet:
         For each head, its labels in the order of its classes.
     unsure_below : float, default=0.0
         Confidence below which a decision is unsure.
+    confidence : dict of str to (float, float), default=None
+        Slope and offset by which the probability of the chosen class becomes the probability that the choice is right: choosing the highest
+        of many probabilities picks those that are too high.
 
     Attributes
     ----------
@@ -95,7 +98,14 @@ class HeadSet:
     intercept : ndarray of float32, shape (n_outputs,)
     """
 
-    def __init__(self, heads: Heads, names: Mapping[str, Sequence[str]], unsure_below: float = 0.0) -> None:
+    def __init__(
+        self,
+        heads: Heads,
+        names: Mapping[str, Sequence[str]],
+        unsure_below: float = 0.0,
+        confidence: Mapping[str, Sequence[float]] | None = None,
+    ) -> None:
+        self.confidence = {name: tuple(curve) for name, curve in (confidence or {}).items()}
         self.heads = heads
         self.names = {head: list(labels) for head, labels in names.items()}
         self.unsure_below = unsure_below
@@ -115,7 +125,7 @@ class HeadSet:
                 "params": {key: value for key, value in head.get_params().items() if key != "n_jobs"},
                 "fitted": {key: np.asarray(getattr(head, key)).tolist() for key in _FITTED if hasattr(head, key)},
             }
-        meta = {"heads": heads, "names": self.names, "unsure_below": self.unsure_below}
+        meta = {"heads": heads, "names": self.names, "unsure_below": self.unsure_below, "confidence": self.confidence}
         return meta, {"matrix": self.matrix.astype(np.float16), "intercept": self.intercept}
 
     @classmethod
@@ -134,7 +144,7 @@ class HeadSet:
             )
             head.n_features_in_, head.out_of_fold_ = len(matrix), None
             heads[name], first = head, last
-        return cls(heads, meta["names"], meta["unsure_below"])
+        return cls(heads, meta["names"], meta["unsure_below"], meta["confidence"])
 
     @property
     def none(self) -> int | None:
@@ -206,6 +216,11 @@ class HeadSet:
             rows[n_status if name == "status" else slice(None)] = head.out_of_fold_
             values[name] = rows
         found = self._decide(values)
+        answers = {"categories": (found.category_p, found.primary == primary)}
+        if risk is not None:
+            answers["risk"] = (found.risk_p, found.risk == risk)
+        self.confidence = {name: platt(_logit(p), right, np.ones(len(p))) for name, (p, right) in answers.items()}
+        found = self._decide(values)
         right = (found.chosen == categories).all(axis=1) if risk is None else found.primary == primary
         if risk is not None:
             right &= found.risk == risk
@@ -229,11 +244,11 @@ class HeadSet:
             high_p = found["risk"][:, -1]
             if self.none is not None:
                 chosen, risk = self._agree(chosen, risk, found["categories"])
-            risk_p = found["risk"][rows, risk]
+            risk_p = self._sure("risk", found["risk"][rows, risk])
         primary = np.where(chosen, found["categories"], -1.0).argmax(axis=1)
         category_p = found["categories"][rows, primary]
         unlabelled = ~chosen.any(axis=1)
-        category_p = np.where(unlabelled, 1 - found["categories"].max(axis=1), category_p)
+        category_p = self._sure("categories", np.where(unlabelled, 1 - found["categories"].max(axis=1), category_p))
         primary = np.where(unlabelled, -1, primary)
         if "status" in heads:
             asked = primary != self.none if self.none is not None else ~unlabelled
@@ -245,6 +260,13 @@ class HeadSet:
             unsure |= (high_p >= 1 / (1 + COST_OF_A_MISS)) & (risk < len(self.names["risk"]) - 1)
         return out._replace(unsure=unsure)
 
+    def _sure(self, head: str, chosen: Floats) -> Floats:
+        """Probability that a choice is right."""
+        if head not in self.confidence:
+            return chosen
+        slope, offset = self.confidence[head]
+        return sigmoid(_logit(chosen) * slope + offset)
+
     def _agree(self, chosen: NDArray[np.bool_], risk: NDArray[np.int64], found: Floats) -> tuple[NDArray[np.bool_], NDArray[np.int64]]:
         """Make categories and risk agree on whether there is a dispute."""
         none, top = self.none, len(self.names["risk"]) - 1
@@ -255,6 +277,11 @@ class HeadSet:
         chosen[overruled, none] = False
         chosen[overruled, others.argmax(axis=1)] = True
         return chosen, np.where(chosen[:, none], self.names["risk"].index(NONE), np.maximum(risk, 1))
+
+
+def _logit(p: Floats) -> Floats:
+    p = np.clip(p, 1e-6, 1 - 1e-6)
+    return np.asarray(np.log(p / (1 - p)))
 
 
 def _confidence(found: Decisions) -> Floats:
@@ -287,7 +314,7 @@ def tag_frame(batch: Batch, vectorizer: NoteVectorizer, heads: HeadSet, labels: 
         "category_p": found.category_p,
     }
     if "risk" in heads.heads:
-        out["risk"] = pd.Categorical.from_codes(found.risk, _names(heads, "risk", labels), ordered=True)
+        out["risk"] = pd.Categorical.from_codes(found.risk.tolist(), _names(heads, "risk", labels), ordered=True)
         out["risk_p"], out["high_risk_p"] = found.risk_p, found.high_risk_p
     if "status" in heads.heads:
         names = [*_names(heads, "status", labels), to_name(NONE, "statuses") if labels == "zh" else NONE]

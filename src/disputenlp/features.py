@@ -22,7 +22,7 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
 from disputenlp.cleaning import MAX_CHARS, TextBatch, as_text, clean_batch
-from disputenlp.cues import CueHits, CueLexicon
+from disputenlp.cues import CueHits, CueLexicon, neutralize
 from disputenlp.privacy import looks_like_name, mask_batch
 from disputenlp.tokenizer import CLASS_DIGIT, JiebaTokenizer, TokenBatch, char_classes
 
@@ -91,6 +91,8 @@ class NoteVectorizer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         Segmenter; changes speed only.
     cues : mapping, default=None
         Cue tables as in :class:`~disputenlp.cues.CueLexicon`; ``None`` takes those of the library.
+    scope : bool, default=True
+        Whether a cue that is denied, taught, hypothetical, past, reported or intended counts apart.
 
     Attributes
     ----------
@@ -129,6 +131,7 @@ class NoteVectorizer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         domain_dict: bool = True,
         engine: str = "auto",
         cues: Any = None,
+        scope: bool = True,
     ) -> None:
         self.word_ngrams = word_ngrams
         self.char_ngrams = char_ngrams
@@ -145,6 +148,7 @@ class NoteVectorizer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         self.domain_dict = domain_dict
         self.engine = engine
         self.cues = cues
+        self.scope = scope
 
     def fit(self, X: Iterable[Any], y: ArrayLike | None = None) -> Self:
         """Learn vocabulary, buckets and document frequencies.
@@ -180,6 +184,7 @@ class NoteVectorizer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         batch = clean_batch(texts)
         if self.mask:
             batch = mask_batch(batch)
+        batch = neutralize(batch)
         return Reading(
             batch,
             self._tokenizer.tokenize_batch(batch),
@@ -283,7 +288,7 @@ class NoteVectorizer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         """Make tokenizer and lexicon where they are missing: after ``clone``, unpickling or loading."""
         if not hasattr(self, "_tokenizer"):
             self._tokenizer = JiebaTokenizer(self.engine, self.user_dict, domain_dict=self.domain_dict)  # type: ignore[arg-type]
-            self._lexicon = CueLexicon(self.cues) if self.cue_weight else None
+            self._lexicon = CueLexicon(self.cues, scope=self.scope) if self.cue_weight else None
 
     def _learn(self, texts: Sequence[str]) -> None:
         seen: defaultdict[str, int] = defaultdict()

@@ -29,7 +29,7 @@ from sklearn.svm import LinearSVC
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
-__all__ = ["LabelHead", "OrdinalHead"]
+__all__ = ["LabelHead", "OrdinalHead", "platt", "sigmoid"]
 
 Floats = NDArray[np.float64]
 
@@ -60,7 +60,7 @@ class _LinearHead(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
     def probabilities(self, values: Floats) -> Floats:
         """Calibrated probability of every output from its decision values."""
-        return _sigmoid(values * self.calibration_[:, 0] + self.calibration_[:, 1])
+        return sigmoid(values * self.calibration_[:, 0] + self.calibration_[:, 1])
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
@@ -81,7 +81,7 @@ class _LinearHead(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             for train, test in folds:
                 coef, intercept = self._fit_stack(X[train], targets[train], weight[train], c)
                 values[test] = X[test] @ coef.T + intercept
-            calibration = np.array([_platt(values[:, k], targets[:, k], weight) for k in range(targets.shape[1])])
+            calibration = np.array([platt(values[:, k], targets[:, k], weight) for k in range(targets.shape[1])])
             loss = _log_loss(values, calibration, targets, weight)
             if loss < best:
                 best, self.C_, self.calibration_, self.out_of_fold_ = loss, c, calibration, values
@@ -374,7 +374,7 @@ def _fit_binary(
     return machine.coef_[0], float(machine.intercept_[0])
 
 
-def _platt(values: Floats, target: NDArray[np.bool_], weight: Floats) -> tuple[float, float]:
+def platt(values: Floats, target: NDArray[np.bool_], weight: Floats) -> tuple[float, float]:
     """Slope and offset of the sigmoid, with Platt's prior so that few positives do not give certainty."""
     positive = float(weight[target].sum())
     negative = float(weight.sum()) - positive
@@ -382,7 +382,7 @@ def _platt(values: Floats, target: NDArray[np.bool_], weight: Floats) -> tuple[f
 
     def loss(parameters: Floats) -> tuple[float, Floats]:
         z = values * parameters[0] + parameters[1]
-        slope = weight * (_sigmoid(z) - goal)
+        slope = weight * (sigmoid(z) - goal)
         return float(weight @ (np.logaddexp(0, z) - goal * z)), np.array([slope @ values, slope.sum()])
 
     start = np.array([2.0, np.log((positive + 1) / (negative + 1))])
@@ -413,5 +413,6 @@ def _kappa(found: NDArray[np.int64], true: NDArray[np.int64], n_levels: int) -> 
     return 1 - float((distance * table).sum()) / max(float((distance * expected).sum()), 1e-12)
 
 
-def _sigmoid(z: Floats) -> Floats:
+def sigmoid(z: Floats) -> Floats:
+    """Logistic function."""
     return np.asarray(0.5 * (1 + np.tanh(0.5 * z)))

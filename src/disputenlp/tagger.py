@@ -391,3 +391,16 @@ def _complete(column: NDArray[np.int64], name: str) -> NDArray[np.int64]:
 
 def _numbers(target: NDArray[Any]) -> NDArray[np.int64]:
     return target.astype(np.int64)
+
+
+def train_bundled(path: str) -> None:
+    """Train the bundled model on the library's own corpus and write it; what ``make model`` does."""
+    notes = corpus()
+    labelled = {name: notes[name] for name in ("categories", "risk", "status")}
+    DisputeTagger(n_jobs=-1).fit(notes["text"], **labelled, groups=notes["voice"]).save(path)
+
+
+if __name__ == "__main__":
+    import sys
+
+    train_bundled(sys.argv[1])

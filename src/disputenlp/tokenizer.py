@@ -24,7 +24,7 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from disputenlp.cleaning import MASK_BASE, TextBatch, clean_batch, decode
+from disputenlp.cleaning import HOTLINES, KIND_BASE, MASK_BASE, TextBatch, clean_batch, decode
 from disputenlp.privacy import MASKS, mask_batch
 from disputenlp.taxonomy import resource_text
 
@@ -35,9 +35,6 @@ Engine = Literal["auto", "jieba", "rjieba"]
 CLASS_OTHER, CLASS_HAN, CLASS_DIGIT, CLASS_LATIN, CLASS_MASK = range(5)
 #: Every number becomes this token, but for those that name a service.
 NUMBER = "<数>"
-HOTLINES = frozenset(
-    ["110", "119", "120", "122", "315", "12110", "12315", "12333", "12345", "12348", "12355", "12338", "12368", "12369", "12388", "12389"]
-)
 _NEWLINE = ord("\n")
 
 
@@ -166,7 +163,7 @@ def _class_table() -> NDArray[np.uint8]:
     table[0x4E00:0x9FD6] = CLASS_HAN  # what jieba itself takes for Han
     table[0x30:0x3A] = CLASS_DIGIT
     table[0x41:0x5B] = table[0x61:0x7B] = CLASS_LATIN
-    table[MASK_BASE : MASK_BASE + len(MASKS)] = CLASS_MASK
+    table[MASK_BASE : KIND_BASE + 0x40] = CLASS_MASK
     return table
 
 
@@ -188,7 +185,8 @@ def _other_tokens(batch: TextBatch, classes: NDArray[np.uint8]) -> tuple[list[st
     for index in np.flatnonzero(short_or_letters).tolist():
         codes = batch.codes[start[index] : start[index] + length[index]]
         if kind[index] == CLASS_MASK:
-            tokens[index] = f"<{MASKS[int(codes[0]) - MASK_BASE]}>"
+            kind_of_mask = int(codes[0]) - MASK_BASE
+            tokens[index] = f"<{MASKS[kind_of_mask]}>" if kind_of_mask < len(MASKS) else f"<{kind_of_mask}>"
         elif (token := decode(codes)) in HOTLINES or kind[index] == CLASS_LATIN:
             tokens[index] = token.lower()
     return tokens, start, length

@@ -1,0 +1,5 @@
+"""``python -m disputenlp``."""
+
+from disputenlp.cli import main
+
+main()
