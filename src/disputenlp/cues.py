@@ -38,7 +38,7 @@ _CLAUSE_ENDS = ",。;!?:\n"
 _SENTENCE_ENDS = "。;!?\n"
 # How far a denial reaches, in characters: 没 and 未 stand right before the word, 没有发生 may govern a list.
 _REACH_SHORT, _REACH_LONG, _REACH_AFTER, _REACH_HYPOTHETICAL, _REACH_INTENT = 3, 12, 12, 20, 6
-_PRIME = 0x9E3779B97F4A7C15
+_PRIME, _SPREAD, _BIGRAM_BITS = 0x9E3779B97F4A7C15, np.uint64(0xD6E8FEB86659FD93), 18
 _NUMERALS = "〇零一二两三四五六七八九十百千万亿几余多"
 
 
@@ -56,18 +56,18 @@ class CueHits(NamedTuple):
 
     Attributes
     ----------
-    start, length : ndarray of int64, shape (n_hits,)
+    start, length : ndarray of int32, shape (n_hits,)
         Position in the batch's code points and length.
-    group : ndarray of int64, shape (n_hits,)
+    group : ndarray of int32, shape (n_hits,)
         Index of the group in :attr:`CueLexicon.groups`.
-    scope : ndarray of int64, shape (n_hits,)
+    scope : ndarray of int32, shape (n_hits,)
         Index into :data:`SCOPES`.
     """
 
-    start: NDArray[np.int64]
-    length: NDArray[np.int64]
-    group: NDArray[np.int64]
-    scope: NDArray[np.int64]
+    start: NDArray[np.int32]
+    length: NDArray[np.int32]
+    group: NDArray[np.int32]
+    scope: NDArray[np.int32]
 
 
 class CueLexicon:
@@ -107,8 +107,10 @@ class CueLexicon:
         )
         markers = self.tables.get("scope", {})
         # Notes are matched after they were neutralized, so terms must be too: 打老婆 and 打丈夫 are one.
-        self._matcher = Matcher([_neutral(group.terms) for group in self.groups])
-        self._markers = {name: Matcher([group["terms"]]) for name, group in markers.items()}
+        # Cues and markers of scope are found in one pass: the sets behind those of the groups are the markers.
+        self._marker_names = tuple(markers)
+        terms = [_neutral(group.terms) for group in self.groups] + [_neutral(group["terms"]) for group in markers.values()]
+        self._matcher = Matcher(terms)
         self._scoped = np.array([group.scoped for group in self.groups], dtype=np.bool_)
         width = np.where(self._scoped, len(SCOPES), 1)
         self._first_column = np.cumsum(width) - width
@@ -131,54 +133,68 @@ class CueLexicon:
     def match(self, batch: TextBatch) -> CueHits:
         """All hits in a batch, ordered by position."""
         start, length, group = self._matcher.match(batch.codes)
-        scope = np.full(len(start), _ASSERTED, dtype=np.int64)
-        scoped = np.flatnonzero(self._scoped[group]) if len(group) else np.empty(0, dtype=np.int64)
+        is_cue = group < len(self.groups)
+        markers = {}
+        for number, name in enumerate(self._marker_names, len(self.groups)):
+            of_name = np.flatnonzero(group == number)
+            markers[name] = start[of_name], length[of_name]
+        start, length, group = start[is_cue], length[is_cue], group[is_cue]
+        scope = np.full(len(start), _ASSERTED, dtype=np.int32)
+        scoped = np.flatnonzero(self._scoped[group])
         if len(scoped):
-            scope[scoped] = self._scopes(batch.codes, start[scoped], length[scoped])
+            scope[scoped] = _scopes(batch.codes, start[scoped], length[scoped], markers)
         return CueHits(start, length, group, scope)
 
     def column(self, hits: CueHits) -> NDArray[np.int64]:
         """Feature column of each hit."""
         return self._first_column[hits.group] + np.where(self._scoped[hits.group], hits.scope, 0)
 
-    def _scopes(self, codes: NDArray[np.uint32], start: NDArray[np.int64], length: NDArray[np.int64]) -> NDArray[np.int64]:
-        sentence = np.cumsum(_table(_SENTENCE_ENDS)[codes])
-        clause = np.cumsum(_table(_CLAUSE_ENDS)[codes])
-        found = {name: matcher.match(codes)[:2] for name, matcher in self._markers.items()}
-        empty = (np.empty(0, dtype=np.int64), np.empty(0, dtype=np.int64))
 
-        def before(name: str, unit: NDArray[np.int64], reach: int, width: slice = slice(None)) -> NDArray[np.bool_]:
-            """Whether a marker ends at most ``reach`` characters before the hit, in the same unit."""
-            marker, size = found.get(name, empty)
-            wanted = np.isin(size, np.arange(20)[width])
-            marker, size = marker[wanted], size[wanted]
-            if not len(marker):
-                return np.zeros(len(start), dtype=np.bool_)
-            # A marker may overlap its hit (没有动手 is itself a term of the denied kind) but must begin before it.
-            last = np.searchsorted(marker, start) - 1
-            previous = marker[last]
-            return (last >= 0) & (unit[previous] == unit[start]) & (start - previous - size[last] <= reach)
+def _scopes(
+    codes: NDArray[np.uint32],
+    start: NDArray[np.int32],
+    length: NDArray[np.int32],
+    found: Mapping[str, tuple[NDArray[np.int32], NDArray[np.int32]]],
+) -> NDArray[np.int64]:
+    """Scope of each hit, from the markers around it: all of a clause or sentence share its number."""
+    sentence = np.cumsum(_table(_SENTENCE_ENDS)[codes], dtype=np.int32)
+    clause = np.cumsum(_table(_CLAUSE_ENDS)[codes], dtype=np.int32)
+    empty = (np.empty(0, dtype=np.int32), np.empty(0, dtype=np.int32))
 
-        def within(name: str) -> NDArray[np.bool_]:
-            """Whether the hit's sentence holds a marker."""
-            marker, _ = found.get(name, empty)
-            return np.isin(sentence[start], sentence[marker])
+    def before(name: str, unit: NDArray[np.int32], reach: int, width: slice = slice(0, 32)) -> NDArray[np.bool_]:
+        """Whether a marker ends at most ``reach`` characters before the hit, in the same unit."""
+        marker, size = found.get(name, empty)
+        wanted = (size >= width.start) & (size < width.stop)
+        marker, size = marker[wanted], size[wanted]
+        if not len(marker):
+            return np.zeros(len(start), dtype=np.bool_)
+        # A marker may overlap its hit (没有动手 is itself a term of the denied kind) but must begin before it.
+        last = np.searchsorted(marker, start) - 1
+        previous = marker[last]
+        return (last >= 0) & (unit[previous] == unit[start]) & (start - previous - size[last] <= reach)
 
-        after = found.get("denied_after", empty)[0]
-        denied_after = np.zeros(len(start), dtype=np.bool_)
-        if len(after):
-            following = np.minimum(np.searchsorted(after, start), len(after) - 1)
-            distance = after[following] - start - length
-            denied_after = (distance >= 0) & (distance <= _REACH_AFTER) & (sentence[after[following]] == sentence[start])
-        conditions = (
-            before("denied", clause, _REACH_SHORT, slice(0, 2)) | before("denied", clause, _REACH_LONG, slice(2, None)) | denied_after,
-            within("taught"),
-            before("hypothetical", sentence, _REACH_HYPOTHETICAL),
-            before("past", sentence, 10**6),
-            before("reported", clause, 10**6),
-            before("intent", clause, _REACH_INTENT),
-        )
-        return np.select(conditions, range(_ASSERTED), default=_ASSERTED)
+    def within(name: str) -> NDArray[np.bool_]:
+        """Whether the hit's sentence holds a marker."""
+        marker, _ = found.get(name, empty)
+        has = np.zeros(sentence[-1] + 1, dtype=np.bool_)
+        has[sentence[marker]] = True
+        return has[sentence[start]]
+
+    after = found.get("denied_after", empty)[0]
+    denied_after = np.zeros(len(start), dtype=np.bool_)
+    if len(after):
+        following = np.minimum(np.searchsorted(after, start), len(after) - 1)
+        distance = after[following] - start - length
+        denied_after = (distance >= 0) & (distance <= _REACH_AFTER) & (sentence[after[following]] == sentence[start])
+    conditions = (
+        before("denied", clause, _REACH_SHORT, slice(0, 2)) | before("denied", clause, _REACH_LONG, slice(2, 32)) | denied_after,
+        within("taught"),
+        before("hypothetical", sentence, _REACH_HYPOTHETICAL),
+        before("past", sentence, 10**6),
+        before("reported", clause, 10**6),
+        before("intent", clause, _REACH_INTENT),
+    )
+    return np.select(conditions, range(_ASSERTED), default=_ASSERTED)
 
 
 def _neutral(terms: Sequence[str]) -> list[str]:
@@ -235,7 +251,7 @@ def _shorten_numbers(codes: NDArray[np.uint32], keep: NDArray[np.bool_]) -> None
         keep[start[short & (length > offset)] + offset] = False
 
 
-def _longest(start: NDArray[np.int64], length: NDArray[np.int64], group: NDArray[np.int64]) -> tuple[NDArray[np.int64], ...]:
+def _longest(start: NDArray[np.int32], length: NDArray[np.int32], group: NDArray[np.int32]) -> tuple[NDArray[np.int32], ...]:
     """Of hits that overlap, the first and longest."""
     if len(start) < 2:
         return start, length, group
@@ -255,65 +271,81 @@ def _identity() -> tuple[Matcher, Matcher]:
 
 
 class Matcher:
-    """All occurrences of a set of terms in an array of code points; ``match`` gives start, length and set index."""
+    """All occurrences of sets of terms in an array of code points; ``match`` gives start, length and set of each, ordered by start."""
 
     def __init__(self, term_sets: Sequence[Sequence[str]]) -> None:
-        sets = defaultdict(list)
+        sets: dict[bytes, list[int]] = defaultdict(list)
         for index, terms in enumerate(term_sets):
             for term in dict.fromkeys(terms):
                 sets[encode(term).tobytes()].append(index)
-        by_length: dict[int, list[tuple[int, int]]] = defaultdict(list)
-        self._lengths = np.zeros(1 << 16, dtype=np.uint32)
+        self._lengths = np.zeros(1 << _BIGRAM_BITS, dtype=np.uint32)
         self._single = np.zeros(0x110000, dtype=np.bool_)
-        for term, indices in sets.items():
-            codes = np.frombuffer(term, dtype=np.uint32)
-            by_length[len(codes)] += [(int(_hash(codes, np.zeros(1, dtype=np.int64), len(codes))[0]), index) for index in indices]
+        self._tables: dict[int, _HashTable] = {}
+        by_length: dict[int, dict[int, list[int]]] = defaultdict(dict)
+        for raw, indices in sets.items():
+            codes = np.frombuffer(raw, dtype=np.uint32)
+            if len(codes) > 31:
+                raise ValueError("a cue term has more than 31 characters")
+            by_length[len(codes)][int(_hash(codes, np.zeros(1, dtype=np.int64), len(codes))[0])] = indices
             if len(codes) == 1:
                 self._single[codes[0]] = True
             else:
                 self._lengths[_bigram(codes)[0]] |= np.uint32(1 << len(codes))
-        self._tables = {}
         for length, rows in sorted(by_length.items()):
-            rows.sort()
-            hashes = np.array([row[0] for row in rows], dtype=np.uint64)
-            unique, first, count = np.unique(hashes, return_index=True, return_counts=True)
-            self._tables[length] = unique, first, count, np.array([row[1] for row in rows], dtype=np.int64)
-        if max(self._tables, default=0) > 31:
-            raise ValueError("a cue term has more than 31 characters")
+            self._tables[length] = _HashTable(rows)
 
-    def match(self, codes: NDArray[np.uint32]) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
-        if len(codes) < 2:
-            return (np.empty(0, dtype=np.int64),) * 3
-        lengths = self._lengths[_bigram(codes)]
-        candidates = np.flatnonzero(lengths)
-        lengths = lengths[candidates]
+    def match(self, codes: NDArray[np.uint32]) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.int32]]:
         parts = []
-        for length, (hashes, first, count, groups) in self._tables.items():
+        if len(codes) > 1:
+            lengths = self._lengths[_bigram(codes)]
+            candidates = np.flatnonzero(lengths)
+            lengths = lengths[candidates]
+        for length, table in self._tables.items() if len(codes) > 1 else ():
             if length == 1:
                 at = np.flatnonzero(self._single[codes])
             else:
-                at = candidates[(lengths >> np.uint32(length)) & np.uint32(1) != 0]
-                at = at[at <= len(codes) - length]
-            if not len(at):
-                continue
-            value = _hash(codes, at, length)
-            row = np.minimum(np.searchsorted(hashes, value), len(hashes) - 1)
-            equal = hashes[row] == value
-            at, row = at[equal], row[equal]
-            repeat = count[row]
-            offset = np.arange(repeat.sum()) - np.repeat(np.cumsum(repeat) - repeat, repeat)
-            found = groups[np.repeat(first[row], repeat) + offset]
-            at = np.repeat(at, repeat)
-            parts.append((at, np.full(len(at), length, dtype=np.int64), found))
+                at = candidates[(lengths & np.uint32(1 << length)) != 0]
+                if len(at) and at[-1] > len(codes) - length:
+                    at = at[at <= len(codes) - length]
+            if len(at):
+                at, group = table.find(at, _hash(codes, at, length))
+                parts.append((at.astype(np.int32), np.full(len(at), length, dtype=np.int32), group))
         if not parts:
-            return (np.empty(0, dtype=np.int64),) * 3
+            return (np.empty(0, dtype=np.int32),) * 3
         start, size, group = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
         order = np.argsort(start, kind="stable")
         return start[order], size[order], group[order]
 
 
-def _bigram(codes: NDArray[np.uint32]) -> NDArray[np.uint16]:
-    return ((codes[:-1] * np.uint32(0x9E3779B1) + codes[1:] * np.uint32(0x85EBCA77)) >> np.uint32(16)).astype(np.uint16)
+class _HashTable:
+    """64-bit hashes to the sets that hold their term; looked up for many hashes at once."""
+
+    def __init__(self, rows: Mapping[int, Sequence[int]]) -> None:
+        self._hashes = np.array(sorted(rows), dtype=np.uint64)
+        sets = [rows[value] for value in sorted(rows)]
+        self._count = np.array([len(indices) for indices in sets], dtype=np.int64)
+        self._first = np.cumsum(self._count) - self._count
+        self._groups = np.array([index for indices in sets for index in indices], dtype=np.int32)
+        # A few upper bits say where in the sorted hashes to look: most lookups end there.
+        self._shift = np.uint64(64 - max(len(rows), 2).bit_length() - 3)
+        self._maybe = np.zeros(1 << int(np.uint64(64) - self._shift), dtype=np.bool_)
+        self._maybe[(self._hashes * _SPREAD) >> self._shift] = True
+
+    def find(self, at: NDArray[np.int64], value: NDArray[np.uint64]) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
+        likely = np.flatnonzero(self._maybe[(value * _SPREAD) >> self._shift])
+        at, value = at[likely], value[likely]
+        row = np.minimum(np.searchsorted(self._hashes, value), len(self._hashes) - 1)
+        equal = self._hashes[row] == value
+        at, row = at[equal], row[equal]
+        repeat = self._count[row]
+        if len(repeat) == 0 or repeat.max() == 1:
+            return at, self._groups[self._first[row]]
+        offset = np.arange(repeat.sum()) - np.repeat(np.cumsum(repeat) - repeat, repeat)
+        return np.repeat(at, repeat), self._groups[np.repeat(self._first[row], repeat) + offset]
+
+
+def _bigram(codes: NDArray[np.uint32]) -> NDArray[np.uint32]:
+    return (codes[:-1] * np.uint32(0x9E3779B1) + codes[1:] * np.uint32(0x85EBCA77)) >> np.uint32(32 - _BIGRAM_BITS)
 
 
 def _hash(codes: NDArray[np.uint32], at: NDArray[np.int64], length: int) -> NDArray[np.uint64]:

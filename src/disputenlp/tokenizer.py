@@ -17,6 +17,7 @@ import logging
 import re
 from collections.abc import Callable, Sequence
 from functools import cache
+from itertools import repeat
 from os import PathLike
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -49,22 +50,22 @@ class TokenBatch(NamedTuple):
         Tokens that are not Han: numbers, Latin words, masks.
     order : ndarray of int64, shape (n_tokens,)
         The order of the text: indices into ``words`` followed by ``others``.
-    start : ndarray of int64, shape (n_tokens,)
+    start : ndarray of int32, shape (n_tokens,)
         Position of each token in the batch's code points, in the order of the text.
-    length : ndarray of int64, shape (n_tokens,)
+    length : ndarray of int32, shape (n_tokens,)
         Length of each token in code points.
     """
 
     words: list[str]
     others: list[str]
     order: NDArray[np.int64]
-    start: NDArray[np.int64]
-    length: NDArray[np.int64]
+    start: NDArray[np.int32]
+    length: NDArray[np.int32]
 
-    def ids(self, lookup: Callable[[str], int]) -> NDArray[np.int64]:
-        """Number of each token by ``lookup`` (a dict's ``get`` or ``__getitem__``), in the order of the text."""
-        count = len(self.words) + len(self.others)
-        return np.fromiter(map(lookup, self.words + self.others), dtype=np.int64, count=count)[self.order]
+    def ids(self, lookup: Callable[..., int], *default: int) -> NDArray[np.int32]:
+        """Number of each token by ``lookup`` (a dict's ``get``, with its default, or ``__getitem__``), in the order of the text."""
+        tokens = self.words + self.others
+        return np.fromiter(map(lookup, tokens, *map(repeat, default)), dtype=np.int32, count=len(tokens))[self.order]
 
     def strings(self) -> list[str]:
         """The tokens in the order of the text."""
@@ -124,21 +125,22 @@ class JiebaTokenizer:
         """Tokens of a cleaned batch; see :class:`TokenBatch`."""
         classes = char_classes(batch.codes)
         words, word_start, word_length = self._han_tokens(batch.codes, classes == CLASS_HAN)
-        others, other_start, other_length = _other_tokens(batch, classes)
+        others, other_start, other_length = _other_tokens(batch.codes, classes)
         start = np.concatenate((word_start, other_start))
+        # Both parts are in order, which is what a stable sort is quick for.
         order = np.argsort(start, kind="stable")
         return TokenBatch(words, others, order, start[order], np.concatenate((word_length, other_length))[order])
 
-    def _han_tokens(self, codes: NDArray[np.uint32], han: NDArray[np.bool_]) -> tuple[list[str], NDArray[np.int64], NDArray[np.int64]]:
+    def _han_tokens(self, codes: NDArray[np.uint32], han: NDArray[np.bool_]) -> tuple[list[str], NDArray[np.int32], NDArray[np.int32]]:
         """Send all Han runs of a batch to the segmenter in one call, a line each."""
         if self._cut is None:
             self._cut = _segmenter(self.engine, self.entries)
         ends_run = np.zeros(len(codes), dtype=np.bool_)
-        ends_run[1:] = han[:-1] & ~han[1:]
+        np.greater(han[:-1], han[1:], out=ends_run[1:])
         sent = np.flatnonzero(han | ends_run)
         tokens = self._cut(decode(np.where(han[sent], codes[sent], np.uint32(_NEWLINE))))
-        length = np.fromiter(map(len, tokens), dtype=np.int64, count=len(tokens))
-        start = sent[np.cumsum(length) - length]
+        length = np.fromiter(map(len, tokens), dtype=np.int32, count=len(tokens))
+        start = sent[np.cumsum(length) - length].astype(np.int32)
         is_word = han[start]
         return [token for token in tokens if token != "\n"], start[is_word], length[is_word]
 
@@ -172,24 +174,29 @@ def _default_tokenizer() -> JiebaTokenizer:
     return JiebaTokenizer()
 
 
-def _other_tokens(batch: TextBatch, classes: NDArray[np.uint8]) -> tuple[list[str], NDArray[np.int64], NDArray[np.int64]]:
+@cache
+def _mask_tokens() -> NDArray[np.object_]:
+    """Token of each code point that stands for something masked."""
+    return np.array(
+        [f"<{mask}>" for mask in MASKS] + [f"<{code}>" for code in range(len(MASKS), KIND_BASE + 0x40 - MASK_BASE)], dtype=object
+    )
+
+
+def _other_tokens(codes: NDArray[np.uint32], classes: NDArray[np.uint8]) -> tuple[list[str], NDArray[np.int32], NDArray[np.int32]]:
     changes = np.ones(len(classes), dtype=np.bool_)
     changes[1:] = (classes[1:] != classes[:-1]) | (classes[1:] == CLASS_MASK)
-    bounds = np.append(np.flatnonzero(changes), len(classes))
-    start, length = bounds[:-1], np.diff(bounds)
+    bounds = np.flatnonzero(changes)
+    wanted = np.flatnonzero(classes[bounds] >= CLASS_DIGIT)
+    start, length = bounds[wanted], np.diff(bounds, append=len(classes))[wanted]
     kind = classes[start]
-    wanted = kind >= CLASS_DIGIT
-    start, length, kind = start[wanted], length[wanted], kind[wanted]
-    tokens = [NUMBER] * len(start)
-    short_or_letters = (kind != CLASS_DIGIT) | ((length >= 3) & (length <= 5))
-    for index in np.flatnonzero(short_or_letters).tolist():
-        codes = batch.codes[start[index] : start[index] + length[index]]
-        if kind[index] == CLASS_MASK:
-            kind_of_mask = int(codes[0]) - MASK_BASE
-            tokens[index] = f"<{MASKS[kind_of_mask]}>" if kind_of_mask < len(MASKS) else f"<{kind_of_mask}>"
-        elif (token := decode(codes)) in HOTLINES or kind[index] == CLASS_LATIN:
+    tokens = np.full(len(start), NUMBER, dtype=object)
+    masked = kind == CLASS_MASK
+    tokens[masked] = _mask_tokens()[codes[start[masked]] - MASK_BASE]
+    for index in np.flatnonzero((kind == CLASS_LATIN) | ((kind == CLASS_DIGIT) & (length >= 3) & (length <= 5))).tolist():
+        token = decode(codes[start[index] : start[index] + length[index]])
+        if kind[index] == CLASS_LATIN or token in HOTLINES:
             tokens[index] = token.lower()
-    return tokens, start, length
+    return tokens.tolist(), start.astype(np.int32), length.astype(np.int32)
 
 
 Entry = tuple[str, int | None, str | None]
