@@ -113,8 +113,8 @@ def evaluate(
 def info(model: Model = None) -> None:
     """看模型里有什么：标签、阈值、特征数。 What a model holds."""
     import disputenlp
-    from disputenlp.taxonomy import labels as taxonomy_labels
     from disputenlp.tagger import load
+    from disputenlp.taxonomy import labels as taxonomy_labels
 
     described = load(model).describe()
     _out.print(f"disputenlp {disputenlp.__version__}", style="bold")

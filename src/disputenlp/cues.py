@@ -6,9 +6,7 @@ A cue group is a list of literal terms that say the same thing (``violence.hit_p
 What a cue means depends on what it stands under: 未动手 is no blow, 怕他动手 is none yet, and 讲解家暴案例 is a lesson. So each hit of a
 scoped group carries one of :data:`SCOPES`, found by the markers of ``resources/cues/scope.toml`` in the same clause or sentence.
 
-Matching is linear in the text and works on a whole batch at once: the first two characters of a term, hashed, say which lengths are worth
-a look at a position, and a 64-bit polynomial hash (Rabin and Karp 1987) of that length then names the term. A regex union of thousands of
-terms would try them one after the other at every character.
+Matching is linear in the text and works on a whole batch at once, see :class:`~disputenlp.hashing.Matcher`.
 
 A stranger will want :class:`CueLexicon` and :meth:`CueLexicon.find`.
 """
@@ -16,7 +14,6 @@ A stranger will want :class:`CueLexicon` and :meth:`CueLexicon.find`.
 from __future__ import annotations
 
 import tomllib
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib.resources import files
@@ -25,7 +22,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from disputenlp.cleaning import HOTLINES, KIND_BASE, SEP, TextBatch, clean_batch, decode, encode
+from disputenlp.cleaning import HOTLINES, KIND_BASE, SEP, TextBatch, clean_batch, decode
+from disputenlp.hashing import Matcher
 from disputenlp.taxonomy import resource_text
 
 __all__ = ["SCOPES", "CueGroup", "CueHits", "CueLexicon", "neutralize"]
@@ -38,7 +36,6 @@ _CLAUSE_ENDS = ",。;!?:\n"
 _SENTENCE_ENDS = "。;!?\n"
 # How far a denial reaches, in characters: 没 and 未 stand right before the word, 没有发生 may govern a list.
 _REACH_SHORT, _REACH_LONG, _REACH_AFTER, _REACH_HYPOTHETICAL, _REACH_INTENT = 3, 12, 12, 20, 6
-_PRIME, _SPREAD, _BIGRAM_BITS = 0x9E3779B97F4A7C15, np.uint64(0xD6E8FEB86659FD93), 18
 _NUMERALS = "〇零一二两三四五六七八九十百千万亿几余多"
 
 
@@ -268,91 +265,6 @@ def _identity() -> tuple[Matcher, Matcher]:
     """Matchers of the words to remove and of the words that are made the same."""
     table = tomllib.loads(resource_text("identity.toml"))
     return Matcher([[word for words in table["removed"].values() for word in words]]), Matcher(list(table["same"].values()))
-
-
-class Matcher:
-    """All occurrences of sets of terms in an array of code points; ``match`` gives start, length and set of each, ordered by start."""
-
-    def __init__(self, term_sets: Sequence[Sequence[str]]) -> None:
-        sets: dict[bytes, list[int]] = defaultdict(list)
-        for index, terms in enumerate(term_sets):
-            for term in dict.fromkeys(terms):
-                sets[encode(term).tobytes()].append(index)
-        self._lengths = np.zeros(1 << _BIGRAM_BITS, dtype=np.uint32)
-        self._single = np.zeros(0x110000, dtype=np.bool_)
-        self._tables: dict[int, _HashTable] = {}
-        by_length: dict[int, dict[int, list[int]]] = defaultdict(dict)
-        for raw, indices in sets.items():
-            codes = np.frombuffer(raw, dtype=np.uint32)
-            if len(codes) > 31:
-                raise ValueError("a cue term has more than 31 characters")
-            by_length[len(codes)][int(_hash(codes, np.zeros(1, dtype=np.int64), len(codes))[0])] = indices
-            if len(codes) == 1:
-                self._single[codes[0]] = True
-            else:
-                self._lengths[_bigram(codes)[0]] |= np.uint32(1 << len(codes))
-        for length, rows in sorted(by_length.items()):
-            self._tables[length] = _HashTable(rows)
-
-    def match(self, codes: NDArray[np.uint32]) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.int32]]:
-        parts = []
-        if len(codes) > 1:
-            lengths = self._lengths[_bigram(codes)]
-            candidates = np.flatnonzero(lengths)
-            lengths = lengths[candidates]
-        for length, table in self._tables.items() if len(codes) > 1 else ():
-            if length == 1:
-                at = np.flatnonzero(self._single[codes])
-            else:
-                at = candidates[(lengths & np.uint32(1 << length)) != 0]
-                if len(at) and at[-1] > len(codes) - length:
-                    at = at[at <= len(codes) - length]
-            if len(at):
-                at, group = table.find(at, _hash(codes, at, length))
-                parts.append((at.astype(np.int32), np.full(len(at), length, dtype=np.int32), group))
-        if not parts:
-            return (np.empty(0, dtype=np.int32),) * 3
-        start, size, group = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
-        order = np.argsort(start, kind="stable")
-        return start[order], size[order], group[order]
-
-
-class _HashTable:
-    """64-bit hashes to the sets that hold their term; looked up for many hashes at once."""
-
-    def __init__(self, rows: Mapping[int, Sequence[int]]) -> None:
-        self._hashes = np.array(sorted(rows), dtype=np.uint64)
-        sets = [rows[value] for value in sorted(rows)]
-        self._count = np.array([len(indices) for indices in sets], dtype=np.int64)
-        self._first = np.cumsum(self._count) - self._count
-        self._groups = np.array([index for indices in sets for index in indices], dtype=np.int32)
-        # A few upper bits say where in the sorted hashes to look: most lookups end there.
-        self._shift = np.uint64(64 - max(len(rows), 2).bit_length() - 3)
-        self._maybe = np.zeros(1 << int(np.uint64(64) - self._shift), dtype=np.bool_)
-        self._maybe[(self._hashes * _SPREAD) >> self._shift] = True
-
-    def find(self, at: NDArray[np.int64], value: NDArray[np.uint64]) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
-        likely = np.flatnonzero(self._maybe[(value * _SPREAD) >> self._shift])
-        at, value = at[likely], value[likely]
-        row = np.minimum(np.searchsorted(self._hashes, value), len(self._hashes) - 1)
-        equal = self._hashes[row] == value
-        at, row = at[equal], row[equal]
-        repeat = self._count[row]
-        if len(repeat) == 0 or repeat.max() == 1:
-            return at, self._groups[self._first[row]]
-        offset = np.arange(repeat.sum()) - np.repeat(np.cumsum(repeat) - repeat, repeat)
-        return np.repeat(at, repeat), self._groups[np.repeat(self._first[row], repeat) + offset]
-
-
-def _bigram(codes: NDArray[np.uint32]) -> NDArray[np.uint32]:
-    return (codes[:-1] * np.uint32(0x9E3779B1) + codes[1:] * np.uint32(0x85EBCA77)) >> np.uint32(32 - _BIGRAM_BITS)
-
-
-def _hash(codes: NDArray[np.uint32], at: NDArray[np.int64], length: int) -> NDArray[np.uint64]:
-    value = np.zeros(len(at), dtype=np.uint64)
-    for offset in range(length):
-        value = (value + codes[at + offset]) * np.uint64(_PRIME)
-    return value
 
 
 @cache

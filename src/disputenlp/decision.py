@@ -15,6 +15,7 @@ were never seen) is decided all the same, but marked for review, see :data:`FAUL
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from itertools import islice
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -329,12 +330,12 @@ def tag_frame(batch: Batch, vectorizer: NoteVectorizer, heads: HeadSet, labels: 
 
 def label_lists(found: Decisions, heads: HeadSet, labels: str) -> list[list[Any]]:
     """Category labels of each note, the likeliest first."""
-    names = np.array([*_names(heads, "categories", labels), None], dtype=object)
-    out = [[name] if name is not None else [] for name in names[found.primary].tolist()]
-    for note in np.flatnonzero(found.chosen.sum(axis=1) > 1).tolist():
-        chosen = np.flatnonzero(found.chosen[note])
-        out[note] = names[chosen[np.argsort(-found.probabilities["categories"][note, chosen], kind="stable")]].tolist()
-    return out
+    names = np.array(_names(heads, "categories", labels), dtype=object)
+    note, label = np.nonzero(found.chosen)
+    # The primary is the likeliest, so that order by probability puts it first.
+    order = np.lexsort((-found.probabilities["categories"][note, label], note))
+    given = iter(names[label[order]].tolist())
+    return [list(islice(given, count)) for count in found.chosen.sum(axis=1).tolist()]
 
 
 def explanation(batch: Batch, vectorizer: NoteVectorizer, heads: HeadSet, labels: str) -> Explanation:

@@ -11,7 +11,7 @@ Words that look like a person's name never enter the vocabulary.
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, Self
 
@@ -23,6 +23,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from disputenlp.cleaning import MAX_CHARS, TextBatch, as_text, clean_batch
 from disputenlp.cues import CueHits, CueLexicon, neutralize
+from disputenlp.hashing import HashIndex, SpanHashes
 from disputenlp.privacy import looks_like_name, mask_batch
 from disputenlp.tokenizer import JiebaTokenizer, TokenBatch, char_classes
 
@@ -96,6 +97,8 @@ class NoteVectorizer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     ----------
     vocabulary_ : dict of str to int
         Column of each word.
+    word_hashes_ : ndarray of uint64, shape (n_words,)
+        Hash of each word, see :class:`~disputenlp.hashing.SpanHashes`.
     column_of_bucket_ : ndarray of int32, shape (n_buckets,)
         Column of each hash bucket, -1 where it has none.
     idf_ : ndarray of float32, shape (n_features,)
@@ -268,6 +271,7 @@ class NoteVectorizer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         buckets = np.flatnonzero(self.column_of_bucket_ >= 0)
         buckets = buckets[np.argsort(self.column_of_bucket_[buckets])]
         return meta, {
+            "word_hashes": self.word_hashes_,
             "buckets": buckets.astype(np.uint32),
             "idf": self.idf_,
             "block_starts": self.block_starts_,
@@ -280,6 +284,7 @@ class NoteVectorizer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         vectorizer = cls(**params)
         vectorizer._prepare()
         vectorizer.vocabulary_ = {word: column for column, word in enumerate(meta["words"])}
+        vectorizer._set_words(arrays["word_hashes"])
         vectorizer.idf_, vectorizer.block_starts_ = arrays["idf"], arrays["block_starts"]
         vectorizer.column_of_bucket_ = np.full(vectorizer.n_buckets, -1, dtype=np.int32)
         first = len(vectorizer.vocabulary_)
@@ -313,32 +318,40 @@ class NoteVectorizer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
             self._lexicon = CueLexicon(self.cues, scope=self.scope) if self.cue_weight else None
 
     def _learn(self, texts: Sequence[str]) -> None:
-        seen: defaultdict[str, int] = defaultdict()
-        seen.default_factory = seen.__len__
-        word_df: NDArray[np.int64] = np.zeros(0, dtype=np.int64)
-        readings = []
-        for i in range(0, len(texts), _BATCH):
-            reading = self.read(texts[i : i + _BATCH])
-            readings.append(reading)
-            note = reading.batch.note_of()[reading.tokens.start].astype(np.int64)
-            ids = np.unique(note << 32 | reading.tokens.ids(seen.__getitem__)) & 0xFFFFFFFF
-            word_df = _add(word_df, np.bincount(ids, minlength=len(seen)))
+        readings = [self.read(texts[i : i + _BATCH]) for i in range(0, len(texts), _BATCH)]
         most = self.max_df * max(len(texts), 1)
-        strings = list(seen)
-        kept = [
-            i
-            for i in np.flatnonzero((word_df >= self.min_df) & (word_df <= most)).tolist()
-            if not looks_like_name(strings[i]) and self.word_weight
-        ]
-        kept.sort(key=lambda i: strings[i])
-        self.vocabulary_ = {strings[i]: column for column, i in enumerate(kept)}
+        word_df = self._learn_words(readings, most)
         bucket_df = np.zeros((2, self.n_buckets), dtype=np.int32)
         for reading in readings:
             note_of = reading.batch.note_of().astype(np.int64)
             for block, bucket, start, _ in self._hashed(reading, self._word_ids(reading)):
                 pairs = np.unique(note_of[start] << 32 | bucket) & 0xFFFFFFFF
                 np.add.at(bucket_df[block - _PAIRS], pairs, 1)
-        self._assign_columns(word_df[kept], bucket_df, most, len(texts))
+        self._assign_columns(word_df, bucket_df, most, len(texts))
+
+    def _learn_words(self, readings: Sequence[Reading], most: float) -> NDArray[np.int64]:
+        """Set the vocabulary; document frequencies of its words."""
+        frequency: Counter[int] = Counter()
+        word_of: dict[int, str] = {}
+        for reading in readings if self.word_weight else ():
+            tokens = reading.tokens
+            hashes = SpanHashes(tokens.codes).of(tokens.start, tokens.length)
+            note = reading.batch.note_of()[tokens.start]
+            order = np.lexsort((hashes, note))
+            once = np.ones(len(order), dtype=np.bool_)
+            once[1:] = (np.diff(note[order]) != 0) | (hashes[order][1:] != hashes[order][:-1])
+            frequency.update(hashes[order][once].tolist())
+            unique, where = np.unique(hashes, return_index=True)
+            word_of.update(zip(unique.tolist(), tokens.strings(where), strict=True))
+        kept = [value for value, count in frequency.items() if self.min_df <= count <= most and not looks_like_name(word_of[value])]
+        kept.sort(key=word_of.__getitem__)
+        self.vocabulary_ = {word_of[value]: column for column, value in enumerate(kept)}
+        self._set_words(np.array(kept, dtype=np.uint64))
+        return np.array([frequency[value] for value in kept], dtype=np.int64)
+
+    def _set_words(self, hashes: NDArray[np.uint64]) -> None:
+        self.word_hashes_ = hashes
+        self._word_index = HashIndex(hashes)
 
     def _assign_columns(self, word_df: NDArray[np.int64], bucket_df: NDArray[np.int32], most: float, n_notes: int) -> None:
         self.column_of_bucket_ = np.full(self.n_buckets, -1, dtype=np.int32)
@@ -355,7 +368,9 @@ class NoteVectorizer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         self.block_starts_ = np.array([*starts, starts[-1] + n_cues], dtype=np.int64)
 
     def _word_ids(self, reading: Reading) -> NDArray[np.int32]:
-        return reading.tokens.ids(self.vocabulary_.get, -1)
+        """Column of each token, -1 where it has none."""
+        tokens = reading.tokens
+        return self._word_index.find(SpanHashes(tokens.codes).of(tokens.start, tokens.length))
 
     def _hashed(self, reading: Reading, words: NDArray[np.int32]) -> Iterator[Hashed]:
         """Block, bucket, start and length of word pairs, then of character n-grams, one length after the other."""
@@ -387,10 +402,3 @@ class NoteVectorizer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     def kind_of(self, column: NDArray[np.int32]) -> NDArray[np.int64]:
         """0 for columns of words and word pairs, 1 for characters, 2 for cues: the blocks that are normalized by themselves."""
         return (column >= self.block_starts_[_CHARS]).astype(np.int64) + (column >= self.block_starts_[_CUES])
-
-
-def _add(left: NDArray[np.int64], right: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Sum of two count arrays, of which the second may be longer."""
-    out = right.astype(np.int64)
-    out[: len(left)] += left
-    return out

@@ -17,7 +17,6 @@ import logging
 import re
 from collections.abc import Callable, Sequence
 from functools import cache
-from itertools import repeat
 from os import PathLike
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -37,40 +36,30 @@ CLASS_OTHER, CLASS_HAN, CLASS_DIGIT, CLASS_LATIN, CLASS_MASK = range(5)
 #: Every number becomes this token, but for those that name a service.
 NUMBER = "<数>"
 _NEWLINE = ord("\n")
+# Names of the code points from MASK_BASE on: the masks, and the kinds of words of which one stands for all.
+_KINDS = [*MASKS, *(f"{code}" for code in range(len(MASKS), KIND_BASE - MASK_BASE)), *(f"类{number}" for number in range(64))]
 
 
 class TokenBatch(NamedTuple):
-    """Tokens of a batch of notes, in order.
+    """Tokens of a batch of notes, in the order of the text.
 
     Attributes
     ----------
-    words : list of str
-        Tokens of the Han runs of all notes.
-    others : list of str
-        Tokens that are not Han: numbers, Latin words, masks.
-    order : ndarray of int64, shape (n_tokens,)
-        The order of the text: indices into ``words`` followed by ``others``.
-    start : ndarray of int32, shape (n_tokens,)
-        Position of each token in the batch's code points, in the order of the text.
-    length : ndarray of int32, shape (n_tokens,)
-        Length of each token in code points.
+    codes : ndarray of uint32, shape (n_chars,)
+        The batch's code points, with Latin letters in lower case.
+    start, length : ndarray of int32, shape (n_tokens,)
+        Position of each token in the batch's code points, and its length.
     """
 
-    words: list[str]
-    others: list[str]
-    order: NDArray[np.int64]
+    codes: NDArray[np.uint32]
     start: NDArray[np.int32]
     length: NDArray[np.int32]
 
-    def ids(self, lookup: Callable[..., int], *default: int) -> NDArray[np.int32]:
-        """Number of each token by ``lookup`` (a dict's ``get``, with its default, or ``__getitem__``), in the order of the text."""
-        tokens = self.words + self.others
-        return np.fromiter(map(lookup, tokens, *map(repeat, default)), dtype=np.int32, count=len(tokens))[self.order]
-
-    def strings(self) -> list[str]:
-        """The tokens in the order of the text."""
-        tokens = self.words + self.others
-        return [tokens[index] for index in self.order.tolist()]
+    def strings(self, wanted: NDArray[np.int64] | None = None) -> list[str]:
+        """The tokens, or those at the wanted places, as strings: numbers as ``<数>``, masks by their names."""
+        text = decode(self.codes)
+        at = np.arange(len(self.start)) if wanted is None else wanted
+        return [_token(text[first : first + size]) for first, size in zip(self.start[at].tolist(), self.length[at].tolist(), strict=True)]
 
 
 class JiebaTokenizer:
@@ -124,25 +113,29 @@ class JiebaTokenizer:
     def tokenize_batch(self, batch: TextBatch) -> TokenBatch:
         """Tokens of a cleaned batch; see :class:`TokenBatch`."""
         classes = char_classes(batch.codes)
-        words, word_start, word_length = self._han_tokens(batch.codes, classes == CLASS_HAN)
-        others, other_start, other_length = _other_tokens(batch.codes, classes)
-        start = np.concatenate((word_start, other_start))
+        parts = _split(self._cut_han(batch.codes, classes == CLASS_HAN)), _other_tokens(classes)
+        start, length = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
         # Both parts are in order, which is what a stable sort is quick for.
         order = np.argsort(start, kind="stable")
-        return TokenBatch(words, others, order, start[order], np.concatenate((word_length, other_length))[order])
+        return TokenBatch(_lower_table()[batch.codes], start[order], length[order])
 
-    def _han_tokens(self, codes: NDArray[np.uint32], han: NDArray[np.bool_]) -> tuple[list[str], NDArray[np.int32], NDArray[np.int32]]:
-        """Send all Han runs of a batch to the segmenter in one call, a line each."""
+    def _cut_han(self, codes: NDArray[np.uint32], han: NDArray[np.bool_]) -> tuple[list[str], NDArray[np.int64], NDArray[np.bool_]]:
+        """Send all Han runs of a batch to the segmenter in one call, a line each; tokens, positions of what was sent, and which is Han."""
         if self._cut is None:
             self._cut = _segmenter(self.engine, self.entries)
         ends_run = np.zeros(len(codes), dtype=np.bool_)
         np.greater(han[:-1], han[1:], out=ends_run[1:])
         sent = np.flatnonzero(han | ends_run)
-        tokens = self._cut(decode(np.where(han[sent], codes[sent], np.uint32(_NEWLINE))))
-        length = np.fromiter(map(len, tokens), dtype=np.int32, count=len(tokens))
-        start = sent[np.cumsum(length) - length].astype(np.int32)
-        is_word = han[start]
-        return [token for token in tokens if token != "\n"], start[is_word], length[is_word]
+        return self._cut(decode(np.where(han[sent], codes[sent], np.uint32(_NEWLINE)))), sent, han
+
+
+def _split(cut: tuple[list[str], NDArray[np.int64], NDArray[np.bool_]]) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+    """Start and length of the Han tokens."""
+    tokens, sent, han = cut
+    length = np.fromiter(map(len, tokens), dtype=np.int32, count=len(tokens))
+    start = sent[np.cumsum(length) - length].astype(np.int32)
+    is_word = han[start]
+    return start[is_word], length[is_word]
 
 
 def tokenize(text: str) -> list[str]:
@@ -175,28 +168,27 @@ def _default_tokenizer() -> JiebaTokenizer:
 
 
 @cache
-def _mask_tokens() -> NDArray[np.object_]:
-    """Token of each code point that stands for something masked."""
-    return np.array(
-        [f"<{mask}>" for mask in MASKS] + [f"<{code}>" for code in range(len(MASKS), KIND_BASE + 0x40 - MASK_BASE)], dtype=object
-    )
+def _lower_table() -> NDArray[np.uint32]:
+    table = np.arange(0x110000, dtype=np.uint32)
+    table[0x41:0x5B] += 32
+    return table
 
 
-def _other_tokens(codes: NDArray[np.uint32], classes: NDArray[np.uint8]) -> tuple[list[str], NDArray[np.int32], NDArray[np.int32]]:
+def _token(span: str) -> str:
+    """A span of the text as a token."""
+    mask = ord(span[0]) - MASK_BASE
+    if 0 <= mask < len(_KINDS):
+        return f"<{_KINDS[mask]}>"
+    return NUMBER if span.isdigit() and span not in HOTLINES else span
+
+
+def _other_tokens(classes: NDArray[np.uint8]) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+    """Start and length of the tokens that are not Han: runs of digits or letters, and single masks."""
     changes = np.ones(len(classes), dtype=np.bool_)
     changes[1:] = (classes[1:] != classes[:-1]) | (classes[1:] == CLASS_MASK)
     bounds = np.flatnonzero(changes)
     wanted = np.flatnonzero(classes[bounds] >= CLASS_DIGIT)
-    start, length = bounds[wanted], np.diff(bounds, append=len(classes))[wanted]
-    kind = classes[start]
-    tokens = np.full(len(start), NUMBER, dtype=object)
-    masked = kind == CLASS_MASK
-    tokens[masked] = _mask_tokens()[codes[start[masked]] - MASK_BASE]
-    for index in np.flatnonzero((kind == CLASS_LATIN) | ((kind == CLASS_DIGIT) & (length >= 3) & (length <= 5))).tolist():
-        token = decode(codes[start[index] : start[index] + length[index]])
-        if kind[index] == CLASS_LATIN or token in HOTLINES:
-            tokens[index] = token.lower()
-    return tokens.tolist(), start.astype(np.int32), length.astype(np.int32)
+    return bounds[wanted].astype(np.int32), np.diff(bounds, append=len(classes))[wanted].astype(np.int32)
 
 
 Entry = tuple[str, int | None, str | None]
