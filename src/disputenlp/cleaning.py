@@ -269,13 +269,21 @@ def _tags(batch: TextBatch) -> TextBatch:
 
 
 def _pinyin(batch: TextBatch) -> TextBatch:
-    if not (batch.codes == ord("(")).any():
+    """Remove brackets that hold nothing but pinyin."""
+    letter = (batch.codes > 0x40) & (batch.codes < 0x200) | (batch.codes == ord(" "))
+    at = np.flatnonzero((batch.codes[:-1] == ord("(")) & letter[1:])
+    if not len(at):
         return batch
-    return _replace(batch, ((m.start(), m.end(), _DELETED) for m in _PINYIN.finditer(batch.joined())))
+    text = batch.joined()
+    matches = (_PINYIN.match(text, start) for start in at.tolist())
+    return _replace(batch, [(m.start(), m.end(), _DELETED) for m in matches if m])
 
 
 def _replace(batch: TextBatch, spans: Iterable[tuple[int, int, int]] | Iterator[tuple[int, int, int]]) -> TextBatch:
     """Put one code point (or none) in the place of each span."""
+    spans = list(spans)
+    if not spans:
+        return batch
     codes = batch.codes.copy()
     for start, end, code in spans:
         codes[start:end] = _DELETED

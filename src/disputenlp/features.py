@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import pairwise
 from typing import Any, NamedTuple, Self
 
 import numpy as np
@@ -33,6 +34,7 @@ __all__ = ["BLOCKS", "NoteVectorizer", "Reading", "as_texts"]
 BLOCKS = ("words", "word_pairs", "chars", "cues")
 _WORDS, _PAIRS, _CHARS, _CUES = range(len(BLOCKS))
 _BATCH = 1024
+_NOTHING = np.uint32(0xFFFFFFFF)
 _PRIME, _MIX = np.uint32(0x01000193), np.uint32(0x9E3779B1)
 
 
@@ -48,11 +50,15 @@ class Reading(NamedTuple):
 
 
 class Occurrences(NamedTuple):
-    """Where features occur: column, first position and length in code points; columns of unknown words are -1."""
+    """Where features occur: column, first position and length in code points; columns of unknown words are -1.
+
+    They come in parts, each in the order of the text; ``ends`` tells where each part ends.
+    """
 
     column: NDArray[np.int32]
     start: NDArray[np.int32]
     length: NDArray[np.int32]
+    ends: list[int]
 
 
 def as_texts(values: Iterable[Any]) -> list[str]:
@@ -196,37 +202,37 @@ class NoteVectorizer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
 
     def rows(self, reading: Reading, seen: Occurrences) -> tuple[sp.csr_matrix, NDArray[np.float32]]:
         """Features of a batch, and the factor of each of its notes for words, characters and cues, shape (n_notes, 3)."""
-        n_notes, width = len(reading.batch), len(self.idf_)
-        bits = max(width.bit_length(), 1)
-        # Note and column in one number, so that one sort brings equal ones together; a batch fits into 32 bits, which sort twice as fast.
-        kind = np.uint32 if n_notes.bit_length() + bits <= 32 else np.uint64
-        known = np.flatnonzero(seen.column >= 0)
-        note_of = reading.batch.note_of().astype(kind)
-        key = note_of[seen.start[known]] << kind(bits) | seen.column[known].astype(kind)
-        key.sort()
-        first = np.ones(len(key), dtype=np.bool_)
-        np.not_equal(key[1:], key[:-1], out=first[1:])
-        at = np.flatnonzero(first)
-        key = key[at]
-        column = (key & kind((1 << bits) - 1)).astype(np.int32)
-        data = self.idf_[column]
-        count = np.diff(at, append=len(first))
-        data *= (1 + np.log(np.arange(1, count.max(initial=0) + 1, dtype=np.float32)))[count - 1] if self.sublinear_tf else count
-        return self._normalized(key, column, data, bits, n_notes)
+        table = _by_note(reading.batch, seen)
+        if table is None:
+            # One note is far longer than the others: by itself it costs them nothing.
+            parts = [self._rows_of(part) for part in _one_by_one(reading.batch, seen)]
+            return sp.vstack([X for X, _ in parts], format="csr"), np.vstack([scale for _, scale in parts])
+        return self._rows_of(table)
 
-    def _normalized(
-        self, key: NDArray[Any], column: NDArray[np.int32], data: NDArray[np.float32], bits: int, n_notes: int
-    ) -> tuple[sp.csr_matrix, NDArray[np.float32]]:
-        """CSR matrix in which each block of each note has its weight as length; and the factors."""
-        firsts = np.array([0, self.block_starts_[_CHARS], self.block_starts_[_CUES]], dtype=key.dtype)
-        edges = ((np.arange(n_notes, dtype=key.dtype) << key.dtype.type(bits))[:, None] + firsts).ravel()
-        bounds = np.append(np.searchsorted(key, edges), len(key))
+    def _rows_of(self, table: NDArray[np.uint32]) -> tuple[sp.csr_matrix, NDArray[np.float32]]:
+        """Features from the columns that occur in each note: one row a note, filled up with ``_NOTHING``."""
+        n_notes = len(table)
+        table.sort(axis=1)
+        first = np.ones(table.shape, dtype=np.bool_)
+        np.not_equal(table[:, 1:], table[:, :-1], out=first[:, 1:])
+        at = np.flatnonzero(first)
+        column = table.ravel()[at]
+        count = np.diff(at, append=table.size)
+        real = np.flatnonzero(column != _NOTHING)
+        column, count = column[real].astype(np.int32), count[real]
+        data = self.idf_[column]
+        data *= (1 + np.log(np.arange(1, count.max(initial=0) + 1, dtype=np.float32)))[count - 1] if self.sublinear_tf else count
+        # How many of the columns of each note are in which block: blocks follow each other, so that these are ranges.
+        limits = [self.block_starts_[_CHARS], self.block_starts_[_CUES], len(self.idf_)]
+        below = np.stack([np.count_nonzero(first & (table < np.uint32(limit)), axis=1) for limit in limits], axis=1)
+        size = np.diff(below, axis=1, prepend=0)
+        bounds = np.concatenate(([0], np.cumsum(size)))
         squares = np.concatenate(([0.0], np.cumsum(np.square(data, dtype=np.float64))))
         length = np.sqrt(np.diff(squares[bounds])).reshape(-1, 3)
         scale = np.array([self.word_weight, self.char_weight, 1.0]) / np.maximum(length, 1e-6)
         scale[:, 2] = self.cue_weight
         scale = scale.astype(np.float32)
-        data *= np.repeat(scale.ravel(), np.diff(bounds))
+        data *= np.repeat(scale.ravel(), size.ravel())
         X = sp.csr_matrix((n_notes, len(self.idf_)), dtype=np.float32)
         X.data, X.indices, X.indptr = data, column, bounds[::3].astype(np.int32)
         return X, scale
@@ -234,18 +240,17 @@ class NoteVectorizer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     def occurrences(self, reading: Reading) -> Occurrences:
         """Every place where a feature occurs in a batch, block by block; words come first, all of them."""
         words = self._word_ids(reading)
-        column, start, length = [words], [reading.tokens.start], [reading.tokens.length]
+        parts = [(words, reading.tokens.start, reading.tokens.length)]
         for _, bucket, first, size in self._hashed(reading, words):
             found = self.column_of_bucket_[bucket]
             known = np.flatnonzero(found >= 0)
-            column.append(found[known])
-            start.append(first[known])
-            length.append(np.full(len(known), size, dtype=np.int32) if isinstance(size, int) else size[known])
+            length = np.full(len(known), size, dtype=np.int32) if isinstance(size, int) else size[known]
+            parts.append((found[known], first[known], length))
         if self._lexicon and reading.hits is not None:
-            column.append((self._lexicon.column(reading.hits) + self.block_starts_[_CUES]).astype(np.int32))
-            start.append(reading.hits.start)
-            length.append(reading.hits.length)
-        return Occurrences(*(np.concatenate(part) for part in (column, start, length)))
+            column = (self._lexicon.column(reading.hits) + self.block_starts_[_CUES]).astype(np.int32)
+            parts.append((column, reading.hits.start, reading.hits.length))
+        ends = np.cumsum([len(part[0]) for part in parts])
+        return Occurrences(*(np.concatenate(arrays) for arrays in zip(*parts, strict=True)), ends.tolist())
 
     def get_feature_names_out(self, input_features: Any = None) -> NDArray[np.object_]:
         """Names of the columns: words and cue groups by name, hashed n-grams by their bucket (``char#123``)."""
@@ -402,3 +407,39 @@ class NoteVectorizer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     def kind_of(self, column: NDArray[np.int32]) -> NDArray[np.int64]:
         """0 for columns of words and word pairs, 1 for characters, 2 for cues: the blocks that are normalized by themselves."""
         return (column >= self.block_starts_[_CHARS]).astype(np.int64) + (column >= self.block_starts_[_CUES])
+
+
+def _by_note(batch: TextBatch, seen: Occurrences, *, most: int = 8) -> NDArray[np.uint32] | None:
+    """Known columns of each note as one row of a table, filled up with ``_NOTHING``.
+
+    Sorting many short rows takes a fraction of the time of sorting all of them at once. None if the longest note is more than ``most`` times as
+    long as the average, since the table would then be mostly empty.
+    """
+    n_notes, note_of = len(batch), batch.note_of()
+    parts, first = [], 0
+    filled = np.zeros(n_notes, dtype=np.int64)
+    for end in seen.ends:
+        known = np.flatnonzero(seen.column[first:end] >= 0) + first
+        note = note_of[seen.start[known]]
+        count = np.bincount(note, minlength=n_notes)
+        # Where the n-th of a part goes: its place within its note, behind what earlier parts put there.
+        parts.append((seen.column[known], note, filled - np.cumsum(count) + count))
+        filled = filled + count
+        first = end
+    width = int(filled.max(initial=1))
+    if n_notes > 1 and width > most * (filled.mean() + 64):
+        return None
+    table = np.full(n_notes * width, _NOTHING, dtype=np.uint32)
+    for column, note, offset in parts:
+        table[(offset + np.arange(n_notes) * width)[note] + np.arange(len(note))] = column
+    return table.reshape(n_notes, width)
+
+
+def _one_by_one(batch: TextBatch, seen: Occurrences) -> Iterator[NDArray[np.uint32]]:
+    """The rows of :func:`_by_note`, each as a table of its own."""
+    note = batch.note_of()[seen.start]
+    order = np.argsort(note, kind="stable")
+    bounds = np.searchsorted(note[order], np.arange(len(batch) + 1))
+    for start, end in pairwise(bounds.tolist()):
+        column = seen.column[order[start:end]]
+        yield column[column >= 0].astype(np.uint32)[None, :] if (column >= 0).any() else np.full((1, 1), _NOTHING, dtype=np.uint32)

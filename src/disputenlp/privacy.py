@@ -102,11 +102,11 @@ _PLATE_PATTERN = re.compile(rf"[{_PROVINCES}][A-Z][·. -]?[A-Z0-9*]{{4,6}}[A-Z0-
 _ACCOUNT_PATTERN = re.compile(r"(?:(?i:微信|wx|qq|vx|抖音|快手)号?码?(?:是|为|[::])? ?)([A-Za-z0-9_-]{5,24})(?![A-Za-z0-9_-])")
 # Tried in this order at the first digit of a run.
 _DIGIT_PATTERNS: tuple[tuple[int, re.Pattern[str]], ...] = (
-    (_ID, re.compile(r"\d{17}[\dXx](?![\dA-Za-z])|\d{15}(?!\d)|\d{3,10}[*xX]{4,12}\d{2,4}[\dXx](?!\d)")),
     (
         _PHONE,
         re.compile(r"(?:86[- ]?)?1[3-9]\d[- ]?[\d*xX]{4}[- ]?\d{4}(?!\d)|0\d{2,3}[- ]?\d{7,8}(?!\d)|400[- ]?\d{3}[- ]?\d{4}(?!\d)"),
     ),
+    (_ID, re.compile(r"\d{17}[\dXx](?![\dA-Za-z])|\d{15}(?!\d)|\d{3,10}[*xX]{4,12}\d{2,4}[\dXx](?!\d)")),
     (
         _CARD,
         re.compile(r"\d{16,19}(?!\d)|\d{4}(?:[ -]\d{4}){3}(?:[ -]\d{1,3})?(?!\d)|\d{4}[*]{4,12}\d{4}(?!\d)"),
@@ -124,6 +124,7 @@ _DIGIT_PATTERNS: tuple[tuple[int, re.Pattern[str]], ...] = (
         ),
     ),
 )
+_AFTER_DIGITS = "号院栋幢座弄单-—组队社室房之路*xX "
 _PHONE_WORD = re.compile(r"(?:电话|手机|联系方式|座机|号码)(?:是|为|号|[::])?\s?$")
 _ROAD = re.compile(r"[\u4e00-\u9fa5]{2,3}?(?:路|街|巷|大道|胡同)$")
 _ROAD_NUMBER = re.compile(r"\d{1,5}(?:弄|号|之\d)(?:\d{1,4}(?:号楼|号|栋|室|幢))?(?:\d{1,5}室?)?")
@@ -144,13 +145,10 @@ def id_number_is_valid(number: str) -> bool:
 
 
 def _number_spans(codes: NDArray[np.uint32], text: str) -> list[Span]:
-    is_digit = (codes - np.uint32(48)) < 10
-    first = np.flatnonzero(is_digit[1:] & ~is_digit[:-1]) + 1
-    spans = []
-    if len(codes) and is_digit[0]:
-        first = np.concatenate(([0], first))
-    done = 0
-    for start in first.tolist():
+    if not len(codes):
+        return []
+    spans, done = [], 0
+    for start in _digit_runs(codes).tolist():
         if start >= done and (span := _digit_span(text, start)):
             spans.append(span)
             done = span.end
@@ -158,10 +156,18 @@ def _number_spans(codes: NDArray[np.uint32], text: str) -> list[Span]:
     for start in np.flatnonzero(upper & _table(_PROVINCES)[codes[:-1]]).tolist():
         if found := _PLATE_PATTERN.match(text, start):
             spans.append(Span(start, found.end(), _PLATE))
-    latin = ((codes | np.uint32(32)) - np.uint32(97)) < 26
-    if latin.any():
-        spans += [Span(m.start(1), m.end(1), _ACCOUNT) for m in _ACCOUNT_PATTERN.finditer(text)]
+    for end in np.flatnonzero(_table("信xXqQ音手")[codes[:-2]] & ~_table("X")[codes[1:-1]]).tolist():
+        if found := _ACCOUNT_PATTERN.match(text, max(end - 1, 0)):
+            spans.append(Span(found.start(1), found.end(1), _ACCOUNT))
     return spans
+
+
+def _digit_runs(codes: NDArray[np.uint32]) -> NDArray[np.int64]:
+    """First digits of the runs that may be part of a number to mask: long ones, and those before a sign of one."""
+    is_digit = (codes - np.uint32(48)) < 10
+    edge = np.flatnonzero(np.diff(np.concatenate(([False], is_digit, [False])).astype(np.int8)))
+    start, end = edge[::2], edge[1::2]
+    return start[(end - start >= 7) | _table(_AFTER_DIGITS)[codes[np.minimum(end, len(codes) - 1)]]]
 
 
 def _digit_span(text: str, start: int) -> Span | None:
