@@ -382,7 +382,7 @@ def split_entries(text: str) -> list[Entry]:
     [Entry(text='走访3户，无异常', date='2023-05-13', start=15), Entry(text='楼上漏水', date='2023-05-14', start=31)]
     """
     headings = [found for found in _DATE.finditer(text) if _is_heading(text, found)]
-    bounds = [(0, headings[0].start() if headings else len(text), None)]
+    bounds: list[tuple[int, int, str | None]] = [(0, headings[0].start() if headings else len(text), None)]
     year: str | None = None
     for number, found in enumerate(headings):
         end = headings[number + 1].start() if number + 1 < len(headings) else len(text)

@@ -173,12 +173,12 @@ def tag_dask(ddf: Any, text: str | None = None, tagger: DisputeTagger | None = N
     dask.dataframe.DataFrame
         The same partitions and columns, with the columns of the tags behind them.
     """
-    import dask
+    from dask.delayed import delayed
 
     if text is None:
         text = find_text_column(ddf.head(200, npartitions=-1))
     empty = _tag_partition(ddf._meta, text, _bytes_of(tagger), labels, evidence)
-    model = None if tagger is None else dask.delayed(_bytes_of(tagger), pure=True)
+    model = None if tagger is None else delayed(_bytes_of(tagger), pure=True)
     return ddf.map_partitions(_tag_partition, text, model, labels, evidence, meta=empty)
 
 

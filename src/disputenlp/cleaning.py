@@ -86,8 +86,8 @@ def as_text(value: Any) -> str | None:
     ``None`` and NaN are no text. Numbers become their digits and bytes are decoded (UTF-8, else GB18030), because a spreadsheet
     hands those over where a person typed text.
 
-    >>> as_text("漏水"), as_text(float("nan")), as_text(12345), as_text("漏水".encode("gbk"))
-    ('漏水', None, '12345', '漏水')
+    >>> as_text("漏水"), as_text(float("nan")), as_text(12345), as_text("楼上漏水".encode("gbk"))
+    ('漏水', None, '12345', '楼上漏水')
     """
     if isinstance(value, str):
         return value

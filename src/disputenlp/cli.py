@@ -122,7 +122,7 @@ def info(model: Model = None) -> None:
         _out.print(f"{key}: {value}")
     names = {label.id: f"{label.name}：{label.covers}" for label in taxonomy_labels("categories")}
     table = Table("head", "label", "名称", "C", "threshold", box=None)
-    for (head, label), row in described.iterrows():
+    for (head, label), row in zip(described.index.tolist(), described.to_dict("records"), strict=True):
         name = names.get(str(label), "") if head == "categories" else ""
         table.add_row(str(head), str(label), name, f"{row['C']:g}", f"{row['threshold']:.2f}")
     _out.print(table)

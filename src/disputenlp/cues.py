@@ -168,7 +168,7 @@ def _scopes(
         # A marker may overlap its hit (没有动手 is itself a term of the denied kind) but must begin before it.
         last = np.searchsorted(marker, start) - 1
         previous = marker[last]
-        return (last >= 0) & (unit[previous] == unit[start]) & (start - previous - size[last] <= reach)
+        return np.asarray((last >= 0) & (unit[previous] == unit[start]) & (start - previous - size[last] <= reach))
 
     def within(name: str) -> NDArray[np.bool_]:
         """Whether the hit's sentence holds a marker."""

@@ -180,7 +180,7 @@ class HeadSet:
             sign = np.where(shift >= 0, 1.0, -1.0 if two else 0.0) * (index >= 0)
             outputs.append((part.start + np.maximum(shift, 0), sign.astype(np.float32)))
 
-        def lookup(column: NDArray[np.int64], note: NDArray[np.int64]) -> NDArray[np.float32]:
+        def lookup(column: NDArray[np.int32], note: NDArray[np.int32]) -> NDArray[np.float32]:
             total = np.zeros(len(column), dtype=np.float32)
             for output, sign in outputs:
                 total += self.matrix[column, output[note]] * sign[note]
@@ -213,7 +213,7 @@ class HeadSet:
         for name, head in self.heads.items():
             if head.out_of_fold_ is None:
                 return
-            rows = np.zeros((len(primary), head.out_of_fold_.shape[1]))
+            rows = np.zeros((len(primary), np.size(head.out_of_fold_, 1)))
             rows[n_status if name == "status" else slice(None)] = head.out_of_fold_
             values[name] = rows
         found = self._decide(values)
@@ -315,7 +315,7 @@ def tag_frame(batch: Batch, vectorizer: NoteVectorizer, heads: HeadSet, labels: 
         "category_p": found.category_p,
     }
     if "risk" in heads.heads:
-        out["risk"] = pd.Categorical.from_codes(found.risk.tolist(), _names(heads, "risk", labels), ordered=True)
+        out["risk"] = pd.Categorical.from_codes(found.risk, pd.Index(_names(heads, "risk", labels)), ordered=True)
         out["risk_p"], out["high_risk_p"] = found.risk_p, found.high_risk_p
     if "status" in heads.heads:
         names = [*_names(heads, "status", labels), to_name(NONE, "statuses") if labels == "zh" else NONE]
@@ -340,7 +340,7 @@ def label_lists(found: Decisions, heads: HeadSet, labels: str) -> list[list[Any]
 
 def explanation(batch: Batch, vectorizer: NoteVectorizer, heads: HeadSet, labels: str) -> Explanation:
     """Why the one note of a batch gets its tags."""
-    tags = tag_frame(batch, vectorizer, heads, labels, True).iloc[0].to_dict()
+    tags = {str(name): value for name, value in tag_frame(batch, vectorizer, heads, labels, True).iloc[0].items()}
     found, spans = batch.found, list[Span]()
     if _disputes(found, heads)[0]:
         for head, index in (("categories", found.primary), ("risk", found.risk)):
@@ -396,7 +396,7 @@ def _count_han(batch: Batch) -> NDArray[np.int64]:
 
 def _disputes(found: Decisions, heads: HeadSet) -> NDArray[np.bool_]:
     """Notes that have evidence: those with a label other than none."""
-    return (found.primary >= 0) & (found.primary != (-1 if heads.none is None else heads.none))
+    return np.asarray((found.primary >= 0) & (found.primary != (-1 if heads.none is None else heads.none)))
 
 
 def _weights(batch: Batch, vectorizer: NoteVectorizer, heads: HeadSet, decided: dict[str, NDArray[np.int64]]) -> NDArray[np.float64]:

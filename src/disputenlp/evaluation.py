@@ -116,8 +116,7 @@ def compare_tags(labelled: pd.DataFrame, tags: pd.DataFrame, *, title: str = "ev
     found = read_labels(tags["categories"].tolist(), "categories")
     names = list(dict.fromkeys([*true.names, *found.names]))
     true = read_labels([[true.names[k] for k in np.flatnonzero(row)] for row in true.indicator], "categories", names)
-    primary = [(_first(value)) for value in given["categories"]]
-    primary = read_labels(primary, "categories", names).primary
+    primary = read_labels([_first(value) for value in given["categories"]], "categories", names).primary
     guess = read_labels([row[0] if row else None for row in tags["categories"]], "categories", names).primary
     found = read_labels(tags["categories"].tolist(), "categories", names)
     right = guess == primary
@@ -178,7 +177,7 @@ def cross_validate(
     for train, test in GroupKFold(n_folds, shuffle=True, random_state=0).split(labelled, groups=labelled[groups]):
         chosen = train if size is None or size >= len(train) else rng.choice(train, size, replace=False)
         notes = labelled.iloc[chosen]
-        given = {name: notes[name] for name in ("categories", "risk", "status") if name in notes}
+        given: dict[str, Any] = {name: notes[name] for name in ("categories", "risk", "status") if name in notes}
         tagger = make().fit(notes["text"], **given, groups=notes[groups])
         parts.append(tagger.tag(labelled["text"].iloc[test], labels="id", evidence=False))
     levels = [list(part["risk"].cat.categories) for part in parts if "risk" in part]
@@ -307,7 +306,7 @@ def _coverage(confidence: NDArray[np.float64], right: NDArray[np.bool_]) -> pd.D
     order = np.argsort(-confidence, kind="stable")
     accuracy = np.cumsum(right[order]) / np.arange(1, len(order) + 1)
     shares = [0.3, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0]
-    rows = [max(int(round(share * len(order))) - 1, 0) for share in shares]
+    rows = [max(round(share * len(order)) - 1, 0) for share in shares]
     return pd.DataFrame({"all right": accuracy[rows]}, index=pd.Index(shares, name="share kept"))
 
 

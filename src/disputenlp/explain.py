@@ -115,7 +115,7 @@ def character_weights(
     reading: Reading,
     seen: Occurrences,
     scale: NDArray[np.float32],
-    coefficients: Callable[[NDArray[np.int64], NDArray[np.int64]], NDArray[np.float32]],
+    coefficients: Callable[[NDArray[np.int32], NDArray[np.int32]], NDArray[np.float32]],
 ) -> Floats:
     """What each code point of a batch adds to the score of its note.
 

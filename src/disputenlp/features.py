@@ -229,9 +229,9 @@ class NoteVectorizer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         bounds = np.concatenate(([0], np.cumsum(size)))
         squares = np.concatenate(([0.0], np.cumsum(np.square(data, dtype=np.float64))))
         length = np.sqrt(np.diff(squares[bounds])).reshape(-1, 3)
-        scale = np.array([self.word_weight, self.char_weight, 1.0]) / np.maximum(length, 1e-6)
-        scale[:, 2] = self.cue_weight
-        scale = scale.astype(np.float32)
+        factors = np.array([self.word_weight, self.char_weight, 1.0]) / np.maximum(length, 1e-6)
+        factors[:, 2] = self.cue_weight
+        scale = factors.astype(np.float32)
         data *= np.repeat(scale.ravel(), size.ravel())
         X = sp.csr_matrix((n_notes, len(self.idf_)), dtype=np.float32)
         X.data, X.indices, X.indptr = data, column, bounds[::3].astype(np.int32)
@@ -250,7 +250,8 @@ class NoteVectorizer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
             column = (self._lexicon.column(reading.hits) + self.block_starts_[_CUES]).astype(np.int32)
             parts.append((column, reading.hits.start, reading.hits.length))
         ends = np.cumsum([len(part[0]) for part in parts])
-        return Occurrences(*(np.concatenate(arrays) for arrays in zip(*parts, strict=True)), ends.tolist())
+        columns, starts, lengths = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
+        return Occurrences(columns, starts, lengths, ends.tolist())
 
     def get_feature_names_out(self, input_features: Any = None) -> NDArray[np.object_]:
         """Names of the columns: words and cue groups by name, hashed n-grams by their bucket (``char#123``)."""
@@ -285,7 +286,7 @@ class NoteVectorizer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     @classmethod
     def from_state(cls, meta: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> Self:
         """Make a vectorizer from what :meth:`state` gave."""
-        params = {key: tuple(value) if key == "char_ngrams" and value else value for key, value in meta["params"].items()}
+        params: dict[str, Any] = {key: tuple(value) if key == "char_ngrams" and value else value for key, value in meta["params"].items()}
         vectorizer = cls(**params)
         vectorizer._prepare()
         vectorizer.vocabulary_ = {word: column for column, word in enumerate(meta["words"])}
@@ -406,7 +407,7 @@ class NoteVectorizer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
 
     def kind_of(self, column: NDArray[np.int32]) -> NDArray[np.int64]:
         """0 for columns of words and word pairs, 1 for characters, 2 for cues: the blocks that are normalized by themselves."""
-        return (column >= self.block_starts_[_CHARS]).astype(np.int64) + (column >= self.block_starts_[_CUES])
+        return np.asarray((column >= self.block_starts_[_CHARS]).astype(np.int64) + (column >= self.block_starts_[_CUES]))
 
 
 def _by_note(batch: TextBatch, seen: Occurrences, *, most: int = 8) -> NDArray[np.uint32] | None:

@@ -101,7 +101,7 @@ class HashIndex:
         missing = np.flatnonzero((place < 0) | (self._hashes[place] != hashes))
         again = self._tables[1][self._slot(hashes[missing], 1)]
         place[missing] = np.where(self._hashes[again] == hashes[missing], again, -1)
-        return place
+        return np.asarray(place)
 
 
 class Matcher:

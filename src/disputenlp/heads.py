@@ -165,7 +165,7 @@ class LabelHead(_LinearHead):
         self.at_least_one = at_least_one
         self.exclusive = exclusive
 
-    def fit(self, X: Any, y: ArrayLike, sample_weight: ArrayLike | None = None, groups: ArrayLike | None = None) -> Self:
+    def fit(self, X: Any, y: Any, sample_weight: ArrayLike | None = None, groups: ArrayLike | None = None) -> Self:
         """Fit to features of shape (n_samples, n_features) and labels of shape (n_samples,) or an indicator (n_samples, n_labels).
 
         Parameters
@@ -211,12 +211,12 @@ class LabelHead(_LinearHead):
             return found
         if len(self.classes_) == 2:
             return np.hstack((1 - found, found))
-        return found / np.maximum(found.sum(axis=1, keepdims=True), 1e-12)
+        return np.asarray(found / np.maximum(found.sum(axis=1, keepdims=True), 1e-12))
 
     def decide(self, found: Floats) -> NDArray[Any]:
         """Decisions from class probabilities: indices of classes, or an indicator of shape (n_samples, n_labels)."""
         if not self.multilabel_:
-            return found.argmax(axis=1)
+            return np.asarray(found.argmax(axis=1))
         chosen = found >= self.thresholds_
         others = np.ones(found.shape[1], dtype=bool)
         if self.exclusive is not None:
@@ -289,7 +289,7 @@ class OrdinalHead(_LinearHead):
         super().__init__(C=C, class_weight=class_weight, n_folds=n_folds, n_jobs=n_jobs, random_state=random_state)
         self.miss_rate = miss_rate
 
-    def fit(self, X: Any, y: ArrayLike, sample_weight: ArrayLike | None = None, groups: ArrayLike | None = None) -> Self:
+    def fit(self, X: Any, y: Any, sample_weight: ArrayLike | None = None, groups: ArrayLike | None = None) -> Self:
         """Fit to features and levels of shape (n_samples,); see :meth:`LabelHead.fit`."""
         X, y = validate_data(self, X, y, accept_sparse="csr", dtype=np.float64)
         check_classification_targets(y)
@@ -352,7 +352,7 @@ class OrdinalHead(_LinearHead):
 
 def _levels(cumulative: Floats, thresholds: Floats) -> NDArray[np.int64]:
     reached = cumulative >= thresholds
-    return np.where(reached, np.arange(1, len(thresholds) + 1), 0).max(axis=1)
+    return np.asarray(np.where(reached, np.arange(1, len(thresholds) + 1), 0).max(axis=1))
 
 
 def _fit_binary(

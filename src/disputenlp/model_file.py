@@ -12,6 +12,7 @@ import hashlib
 import io
 import json
 import zipfile
+import zlib
 from collections.abc import Mapping
 from os import PathLike
 from pathlib import Path
@@ -96,8 +97,8 @@ def read_model(path: str | PathLike[str]) -> tuple[dict[str, Any], dict[str, NDA
         OSError,
         AttributeError,
         TypeError,
-        zipfile.zlib.error,
-    ) as error:  # type: ignore[attr-defined]
+        zlib.error,
+    ) as error:
         if isinstance(error, FileNotFoundError | PermissionError | IsADirectoryError):
             raise
         raise ModelFileError(f"{path}: damaged ({error}); copy the file again") from None

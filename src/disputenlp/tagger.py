@@ -199,7 +199,7 @@ class DisputeTagger(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         chosen = self._collect(texts, lambda found: found.chosen).astype(np.int64)
         if self.heads_.heads["categories"].multilabel_:
             return chosen
-        return self.classes_[chosen.argmax(axis=1)]
+        return np.asarray(self.classes_[chosen.argmax(axis=1)])
 
     def predict_categories(self, texts: Any) -> list[list[str]]:
         """Category labels of each note, the likeliest first; an empty list where no label was given."""
@@ -329,7 +329,8 @@ def load(path: str | PathLike[str] | None = None) -> DisputeTagger:
 
 def _read(path: str | PathLike[str]) -> DisputeTagger:
     meta, arrays = read_model(path)
-    tagger = DisputeTagger(**{key: tuple(value) if isinstance(value, list) else value for key, value in meta["settings"].items()})
+    settings: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in meta["settings"].items()}
+    tagger = DisputeTagger(**settings)
     tagger.vectorizer_ = NoteVectorizer.from_state(meta["vectorizer"], arrays)
     tagger.vectorizer = clone(tagger.vectorizer_)
     tagger.heads_ = HeadSet.from_state(meta["heads"], arrays)
@@ -396,7 +397,7 @@ def _numbers(target: NDArray[Any]) -> NDArray[np.int64]:
 def train_bundled(path: str) -> None:
     """Train the bundled model on the library's own corpus and write it; what ``make model`` does."""
     notes = corpus()
-    labelled = {name: notes[name] for name in ("categories", "risk", "status")}
+    labelled: dict[str, Any] = {name: notes[name] for name in ("categories", "risk", "status")}
     DisputeTagger(n_jobs=-1).fit(notes["text"], **labelled, groups=notes["voice"]).save(path)
 
 

@@ -133,8 +133,8 @@ def read_labels(values: Any, kind: Kind, names: Sequence[Any] | None = None) -> 
     array = values.to_numpy() if isinstance(values, pd.Series) else values
     if hasattr(array, "toarray"):
         array = array.toarray()
-    if isinstance(array, np.ndarray) and array.ndim == 2:
-        return _from_table(array, list(range(array.shape[1])), kind)
+    if isinstance(array, np.ndarray) and np.ndim(array) == 2:
+        return _from_table(array, list(range(np.size(array, 1))), kind)
     rows = [_row(value, kind) for value in array]
     if names is None:
         names = _order({label for row in rows for label in row}, values, kind)

@@ -77,8 +77,8 @@ class JiebaTokenizer:
 
     Examples
     --------
-    >>> JiebaTokenizer().tokenize("楼上把维修基金的事告到12345，约3月5日再谈")
-    ['楼上', '把', '维修基金', '的', '事', '告到', '12345', '约', '<数>', '月', '<数>', '日', '再谈']
+    >>> JiebaTokenizer().tokenize("为维修基金打了12345，约3月5日见面")
+    ['为', '维修基金', '打', '了', '12345', '约', '<数>', '月', '<数>', '日', '见面']
     >>> JiebaTokenizer(user_dict=["翻脸账 100 n"]).tokenize("一本翻脸账")
     ['一本', '翻脸账']
     """
@@ -221,7 +221,7 @@ def _segmenter(engine: Engine, entries: Sequence[Entry]) -> Callable[[str], list
         rust = rjieba.Jieba()
         for word, frequency, tag in entries:
             rust.add_word(word, frequency, tag)
-        return rust.cut  # type: ignore[no-any-return]
+        return rust.cut
     import jieba
 
     python = _quiet_jieba(jieba)
