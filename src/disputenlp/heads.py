@@ -22,7 +22,8 @@ import numpy as np
 import scipy.sparse as sp
 from joblib import Parallel, delayed
 from numpy.typing import ArrayLike, NDArray
-from scipy.optimize import minimize
+from scipy.optimize import minimize, minimize_scalar
+from scipy.special import logsumexp, softmax
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.model_selection import GroupKFold, KFold, StratifiedKFold
 from sklearn.svm import LinearSVC
@@ -81,11 +82,15 @@ class _LinearHead(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             for train, test in folds:
                 coef, intercept = self._fit_stack(X[train], targets[train], weight[train], c)
                 values[test] = X[test] @ coef.T + intercept
-            calibration = np.array([platt(values[:, k], targets[:, k], weight) for k in range(targets.shape[1])])
-            loss = _log_loss(values, calibration, targets, weight)
+            calibration, loss = self._calibrate(values, targets, weight)
             if loss < best:
                 best, self.C_, self.calibration_, self.out_of_fold_ = loss, c, calibration, values
         self.coef_, self.intercept_ = self._fit_stack(X, targets, weight, self.C_)
+
+    def _calibrate(self, values: Floats, targets: NDArray[np.bool_], weight: Floats) -> tuple[Floats, float]:
+        """Slope and offset of each output, and the log loss they reach."""
+        calibration = np.array([platt(values[:, k], targets[:, k], weight) for k in range(targets.shape[1])])
+        return calibration, _log_loss(values, calibration, targets, weight)
 
     def _fit_stack(self, X: Any, targets: NDArray[np.bool_], weight: Floats, c: float) -> tuple[Floats, Floats]:
         columns = Parallel(n_jobs=self.n_jobs)(
@@ -206,12 +211,23 @@ class LabelHead(_LinearHead):
 
     def class_probabilities(self, values: Floats) -> Floats:
         """Probability of each class, shape (n_samples, n_classes); for single labels the rows sum to one."""
+        if not self.multilabel_ and len(self.classes_) > 2:
+            return np.asarray(softmax(values * self.calibration_[:, 0] + self.calibration_[:, 1], axis=1))
         found = self.probabilities(values)
-        if self.multilabel_:
-            return found
-        if len(self.classes_) == 2:
-            return np.hstack((1 - found, found))
-        return np.asarray(found / np.maximum(found.sum(axis=1, keepdims=True), 1e-12))
+        return found if self.multilabel_ else np.hstack((1 - found, found))
+
+    def _calibrate(self, values: Floats, targets: NDArray[np.bool_], weight: Floats) -> tuple[Floats, float]:
+        if self.multilabel_ or targets.shape[1] == 1:
+            return super()._calibrate(values, targets, weight)
+
+        # One of many labels: a single temperature (Guo et al. 2017) leaves the order of the machines as it is. A sigmoid for each
+        # would be learned from the few notes of its label, and reorder them by that noise.
+        def loss(slope: float) -> float:
+            z = values * slope
+            return float(weight @ (logsumexp(z, axis=1) - (z * targets).sum(axis=1)))
+
+        found = minimize_scalar(loss, bounds=(0.05, 100), method="bounded")
+        return np.tile([float(found.x), 0.0], (targets.shape[1], 1)), float(found.fun)
 
     def decide(self, found: Floats) -> NDArray[Any]:
         """Decisions from class probabilities: indices of classes, or an indicator of shape (n_samples, n_labels)."""
