@@ -237,14 +237,14 @@ def _simplify(codes: NDArray[np.uint32], starts: NDArray[np.int64]) -> None:
 
 
 _ENTITY = re.compile(r"&(?:#\d{1,7}|#[xX][0-9a-fA-F]{1,6}|[a-zA-Z]{2,31});")
-_TAG = re.compile(rf"<!--[^\x1e]*?-->|<(script|style)\b[^\x1e]*?</\1\s*>|</?[a-zA-Z][^<>\x1e{_HAN}]*>", re.IGNORECASE)
+_TAG = re.compile(rf"<!--[^\x1e]*?-->|<(script|style)\b[^\x1e]*?</\1 *>|</?[a-zA-Z][^<>\x1e{_HAN}]*>", re.IGNORECASE)
 _LINE_TAG = re.compile(r"</?(?:br|p|div|li|tr|h\d)\b", re.IGNORECASE)
 _LETTER = "a-zA-ZüÜ"
 _TONED = "āáǎàēéěèīíǐìōóǒòūúǔùǖǘǚǜńňǹḿĀÁǍÀĒÉĚÈŌÓǑÒ"
 # All pinyin with at least one tone mark, or one of the few syllables that carry none (的, 们, 了 …).
 _PINYIN = re.compile(
-    rf"(?<=[{_HAN}])\(\s*(?:[{_LETTER}'’ -]*[{_TONED}][{_LETTER}{_TONED}'’ -]*"
-    r"|de|di|men|le|ma|ne|ba|zi|me|zhe|tou|ge|guo|la|ya|a)\s*\)"
+    rf"(?<=[{_HAN}])\( *(?:[{_LETTER}'’ -]*[{_TONED}][{_LETTER}{_TONED}'’ -]*"
+    r"|de|di|men|le|ma|ne|ba|zi|me|zhe|tou|ge|guo|la|ya|a) *\)"
 )
 
 

@@ -125,7 +125,7 @@ _DIGIT_PATTERNS: tuple[tuple[int, re.Pattern[str]], ...] = (
     ),
 )
 _AFTER_DIGITS = "号院栋幢座弄单-—组队社室房之路*xX "
-_PHONE_WORD = re.compile(r"(?:电话|手机|联系方式|座机|号码)(?:是|为|号|[::])?\s?$")
+_PHONE_WORD = re.compile(r"(?:电话|手机|联系方式|座机|号码)(?:是|为|号|:)? ?$")
 _ROAD = re.compile(r"[\u4e00-\u9fa5]{2,3}?(?:路|街|巷|大道|胡同)$")
 _ROAD_NUMBER = re.compile(r"\d{1,5}(?:弄|号|之\d)(?:\d{1,4}(?:号楼|号|栋|室|幢))?(?:\d{1,5}室?)?")
 

@@ -225,8 +225,11 @@ def _segmenter(engine: Engine, entries: Sequence[Entry]) -> Callable[[str], list
     import jieba
 
     python = _quiet_jieba(jieba)
+    total = python.total
     for word, frequency, tag in entries:
         python.add_word(word, frequency, tag)
+    # rjieba leaves the sum of all frequencies as it was when words are added; so do we, or near ties are cut differently.
+    python.total = total
     return python.lcut  # type: ignore[no-any-return]
 
 
