@@ -227,8 +227,10 @@ def _segmenter(engine: Engine, entries: Sequence[Entry]) -> Callable[[str], list
     python = _quiet_jieba(jieba)
     total = python.total
     for word, frequency, tag in entries:
+        before = python.FREQ.get(word, 0)
         python.add_word(word, frequency, tag)
-    # rjieba leaves the sum of all frequencies as it was when words are added; so do we, or near ties are cut differently.
+        total += python.FREQ[word] - before
+    # jieba counts a word twice in its sum of frequencies if it was known before; rjieba does not. The sum decides near ties.
     python.total = total
     return python.lcut  # type: ignore[no-any-return]
 
