@@ -25,7 +25,7 @@ def test_what_was_written_is_read(model) -> None:
 
 def test_a_cut_off_file(model) -> None:
     model.write_bytes(model.read_bytes()[:-200])
-    with pytest.raises(ModelFileError, match="m.dnm"):
+    with pytest.raises(ModelFileError, match=r"m\.dnm"):
         dn.load(model)
 
 

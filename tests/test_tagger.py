@@ -1,6 +1,7 @@
 """The tagger: every row comes back, in order, whatever is in it."""
 
 import pickle
+from itertools import pairwise
 
 import numpy as np
 import pandas as pd
@@ -21,7 +22,7 @@ def test_the_columns_of_the_design(tagger: dn.DisputeTagger) -> None:
     assert tags.loc[0, "category"] == "邻里相邻"
     assert tags["risk"].cat.ordered
     assert tags["risk"].cat.categories.tolist() == ["无", "低", "中", "高"]
-    assert tagger.tag(["楼上漏水"], labels="id").loc[0, "category"] == "neighbour"
+    assert tagger.tag(["楼上漏水把我家天花板泡坏了"], labels="id").loc[0, "category"] == "neighbour"
     assert "evidence" not in tagger.tag(["楼上漏水"], evidence=False)
 
 
@@ -44,7 +45,7 @@ def test_pieces_put_together_are_the_whole(tagger: dn.DisputeTagger, few: pd.Dat
     texts = few["text"].tolist()
     whole = tagger.tag(texts)
     cuts = [0, 1, 3, 50, 51, 200, len(texts)]
-    parts = pd.concat([tagger.tag(texts[a:b]) for a, b in zip(cuts, cuts[1:], strict=False)], ignore_index=True)
+    parts = pd.concat([tagger.tag(texts[a:b]) for a, b in pairwise(cuts)], ignore_index=True)
     pd.testing.assert_frame_equal(whole, parts)
 
 
@@ -61,7 +62,7 @@ def test_the_input_keeps_its_index_and_is_not_changed(tagger: dn.DisputeTagger) 
 
 def test_two_columns_that_fit_are_both_named(tagger: dn.DisputeTagger) -> None:
     frame = pd.DataFrame({"内容": ["楼上漏水找了几次都不修，吵起来"], "备注": ["老板拖欠工资三个月，工人来村里说"]})
-    with pytest.raises(ValueError, match="内容.*备注.*text="):
+    with pytest.raises(ValueError, match=r"内容.*备注.*text="):
         tagger.tag(frame)
     with pytest.raises(ValueError, match="正文"):
         tagger.tag(frame, text="正文")

@@ -28,7 +28,7 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.model_selection import GroupKFold, KFold, StratifiedKFold
 from sklearn.svm import LinearSVC
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
-from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
+from sklearn.utils.validation import _check_sample_weight, check_is_fitted, column_or_1d, validate_data
 
 __all__ = ["LabelHead", "OrdinalHead", "platt", "sigmoid"]
 
@@ -188,6 +188,8 @@ class LabelHead(_LinearHead):
         """
         X, y = validate_data(self, X, y, accept_sparse="csr", dtype=np.float64, multi_output=True)
         check_classification_targets(y)
+        if y.ndim == 2 and y.shape[1] == 1:
+            y = column_or_1d(y, warn=True)
         weight = _check_sample_weight(sample_weight, X, dtype=np.float64)
         self.multilabel_ = type_of_target(y) == "multilabel-indicator"
         if self.multilabel_:
@@ -197,7 +199,7 @@ class LabelHead(_LinearHead):
                 raise ValueError("y has several columns, but is no indicator matrix of zeros and ones")
             self.classes_ = np.unique(y)
             if len(self.classes_) < 2:
-                raise ValueError(f"y holds a single class, {self.classes_[0]!r}; at least two are needed")
+                raise ValueError(f"y holds one class, {self.classes_[0]!r}; at least two are needed")
             targets = y[:, None] == (self.classes_[1:] if len(self.classes_) == 2 else self.classes_)
         self._fit_outputs(X, targets, weight, groups, y)
         self.at_least_one_ = self.multilabel_ and (
@@ -248,8 +250,8 @@ class LabelHead(_LinearHead):
         return self.class_probabilities(self.decision_values(X))
 
     def decision_function(self, X: Any) -> Floats:
-        """Decision values, shape (n_samples,) for two classes, else (n_samples, n_classes)."""
-        values = self.decision_values(X)
+        """Calibrated decision values (log-odds), shape (n_samples,) for two classes, else (n_samples, n_classes)."""
+        values = self.decision_values(X) * self.calibration_[:, 0] + self.calibration_[:, 1]
         return values[:, 0] if not self.multilabel_ and values.shape[1] == 1 else values
 
     def predict(self, X: Any) -> NDArray[Any]:
@@ -312,7 +314,7 @@ class OrdinalHead(_LinearHead):
         weight = _check_sample_weight(sample_weight, X, dtype=np.float64)
         self.classes_, level = np.unique(y, return_inverse=True)
         if len(self.classes_) < 2:
-            raise ValueError(f"y holds a single class, {self.classes_[0]!r}; at least two are needed")
+            raise ValueError(f"y holds one class, {self.classes_[0]!r}; at least two are needed")
         if self.miss_rate is not None and not 0 < self.miss_rate < 1:
             raise ValueError(f"miss_rate is {self.miss_rate!r}, but must be None or between 0 and 1")
         targets = level[:, None] >= np.arange(1, len(self.classes_))
@@ -345,7 +347,8 @@ class OrdinalHead(_LinearHead):
 
     def predict(self, X: Any) -> NDArray[Any]:
         """Levels, shape (n_samples,)."""
-        return self.classes_[self.decide(self.predict_proba(X))]
+        decided = self.decide(self.predict_proba(X))
+        return np.asarray(self.classes_[decided])
 
     def _set_thresholds(self, cumulative: Floats, level: NDArray[np.int64]) -> None:
         top = len(self.classes_) - 1

@@ -131,7 +131,7 @@ class DisputeTagger(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         weight = None if sample_weight is None else np.asarray(sample_weight, dtype=float)
         group = None if groups is None else np.asarray(groups)
         read = read_labels(labelled["categories"], "categories")
-        self.table_ = np.ndim(labelled["categories"]) == 2 and hasattr(labelled["categories"], "shape")
+        self.table_ = getattr(labelled["categories"], "ndim", 1) == 2
         names, target = (
             {"categories": read.names},
             read.primary if read.single and not self.table_ else read.indicator,

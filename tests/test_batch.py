@@ -1,0 +1,139 @@
+"""Whole archives: every row, in order, also after an interruption."""
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+
+import pandas as pd
+import pytest
+
+import disputenlp as dn
+from disputenlp import batch
+from disputenlp.archive import ArchiveError
+
+RUN = """
+import sys
+from disputenlp import batch
+batch.PART_ROWS = 40
+if __name__ == "__main__":
+    batch.tag_archive(sys.argv[1], sys.argv[2], workers=1, progress=False)
+"""
+
+
+@pytest.fixture
+def source(tmp_path, few: pd.DataFrame):
+    path = tmp_path / "notes.csv"
+    few[["id", "text"]].to_csv(path, index=False)
+    return path
+
+
+@pytest.mark.parametrize("suffix", ["parquet", "csv", "jsonl", "xlsx"])
+def test_the_result_is_that_of_the_tagger(source, tmp_path, tagger, few, suffix: str) -> None:
+    summary = dn.tag_archive(source, tmp_path / f"out.{suffix}", workers=1, progress=False)
+    out = dn.read_archive(tmp_path / f"out.{suffix}").rename(columns={"类别": "category", "风险": "risk"})
+    tags = tagger.tag(few["text"])
+    assert summary.rows == len(few)
+    assert out["id"].tolist() == few["id"].tolist()
+    assert out["category"].tolist() == tags["category"].tolist()
+    assert out["risk"].astype(str).tolist() == tags["risk"].astype(str).tolist()
+    assert not list(tmp_path.glob("*.parts"))
+
+
+def test_workers_and_part_size_change_nothing(source, tmp_path, monkeypatch) -> None:
+    dn.tag_archive(source, tmp_path / "one.parquet", workers=1, progress=False)
+    monkeypatch.setattr(batch, "PART_ROWS", 100)
+    dn.tag_archive(source, tmp_path / "two.parquet", workers=2, progress=False)
+    pd.testing.assert_frame_equal(pd.read_parquet(tmp_path / "one.parquet"), pd.read_parquet(tmp_path / "two.parquet"))
+
+
+def test_types_of_the_input_are_kept(tmp_path) -> None:
+    frame = pd.DataFrame(
+        {"n": pd.array([1, None], dtype="Int64"), "day": pd.to_datetime(["2024-01-01", "2024-01-02"]), "text": ["漏水", "吵架打人"]}
+    )
+    frame.to_parquet(tmp_path / "a.parquet")
+    dn.tag_archive(tmp_path / "a.parquet", tmp_path / "b.parquet", progress=False)
+    import pyarrow.parquet as pq
+
+    before, after = pq.read_schema(tmp_path / "a.parquet"), pq.read_schema(tmp_path / "b.parquet")
+    assert [after.field(name).type for name in before.names] == [field.type for field in before]
+
+
+def test_a_killed_run_goes_on_and_gives_the_same_bytes(source, tmp_path) -> None:
+    script = tmp_path / "run.py"
+    script.write_text(RUN, encoding="utf-8")
+    for name in ("whole.parquet", "killed.parquet"):
+        kills = 0 if name == "whole.parquet" else 6
+        target = tmp_path / name
+        rng = random.Random(1)
+        for _ in range(kills):
+            run = subprocess.Popen([sys.executable, str(script), str(source), str(target)])
+            time.sleep(rng.uniform(0.8, 2.2))
+            run.send_signal(signal.SIGKILL if os.name == "posix" else signal.SIGTERM)
+            run.wait()
+            assert not list(tmp_path.glob(".*.part")) or not target.exists()
+        subprocess.run([sys.executable, str(script), str(source), str(target)], check=True)
+    assert (tmp_path / "whole.parquet").read_bytes() == (tmp_path / "killed.parquet").read_bytes()
+
+
+def interrupted(source, target, monkeypatch) -> None:
+    """Leave a run with one part done."""
+    monkeypatch.setattr(batch, "PART_ROWS", 100)
+    with monkeypatch.context() as patch:
+        patch.setattr(batch, "join_parts", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            dn.tag_archive(source, target, workers=1, progress=False)
+
+
+def test_another_source_or_option_refuses_to_go_on(source, tmp_path, monkeypatch) -> None:
+    target = tmp_path / "out.csv"
+    interrupted(source, target, monkeypatch)
+    with pytest.raises(ArchiveError, match="options"):
+        dn.tag_archive(source, target, workers=1, progress=False, labels="id")
+    source.write_text(source.read_text(encoding="utf-8") + "x,又漏水了\n", encoding="utf-8")
+    with pytest.raises(ArchiveError, match="source"):
+        dn.tag_archive(source, target, workers=1, progress=False)
+    assert dn.tag_archive(source, target, workers=1, progress=False, resume=False).rows > 0
+    assert target.exists()
+
+
+def test_rows_that_fail_are_kept(tagger, monkeypatch) -> None:
+    whole = dn.DisputeTagger.tag
+
+    def fails(self, notes, **options):
+        if any("坏" in str(cell) for cell in notes):
+            raise RuntimeError("boom")
+        return whole(self, notes, **options)
+
+    monkeypatch.setattr(dn.DisputeTagger, "tag", fails)
+    out, failed = batch.tag_table(tagger, pd.DataFrame({"text": ["楼上漏水吵起来了", "坏", "欠工资三个月不给"]}), "text", "id", True)
+    assert failed == 1
+    assert out["category"].tolist()[1] == "none"
+    assert out["needs_review"].tolist()[1]
+
+
+def test_a_folder_is_one_archive(source, tmp_path, few) -> None:
+    folder = tmp_path / "in"
+    folder.mkdir()
+    for name in ("a.csv", "b.csv"):
+        (folder / name).write_bytes(source.read_bytes())
+    assert dn.tag_archive(folder, tmp_path / "out.parquet", workers=1, progress=False).rows == 2 * len(few)
+    assert pd.read_parquet(tmp_path / "out.parquet")["文件"].unique().tolist() == ["a.csv", "b.csv"]
+
+
+def test_targets_that_cannot_be_written_are_named_before_work_starts(source, tmp_path) -> None:
+    for target in (tmp_path / "no" / "x.csv", tmp_path / "x.pdf", tmp_path):
+        with pytest.raises(ArchiveError):
+            dn.tag_archive(source, target, progress=False)
+
+
+def test_dask_gives_the_local_result(tagger, few, tmp_path) -> None:
+    dd = pytest.importorskip("dask.dataframe")
+    frame = few[["id", "text"]]
+    out = dn.tag_dask(dd.from_pandas(frame, npartitions=3), text="text").compute(scheduler="sync")
+    tags = tagger.tag(frame["text"])
+    assert out["id"].tolist() == frame["id"].tolist()
+    assert out["category"].tolist() == tags["category"].tolist()
+    assert out["risk"].astype(str).tolist() == tags["risk"].astype(str).tolist()
