@@ -64,14 +64,15 @@ def test_a_written_workbook_has_headings_filters_and_colours(tmp_path, tagger: d
 
 def test_a_merged_title_and_several_sheets(tmp_path) -> None:
     path = tmp_path / "a.xlsx"
+    frame = FRAME.assign(走访内容=["楼上漏水，说了三次", "欠工资"])
     with pd.ExcelWriter(path, engine="xlsxwriter") as writer:
         for name in ("一月", "二月"):
-            FRAME.to_excel(writer, sheet_name=name, index=False, startrow=2)
+            frame.to_excel(writer, sheet_name=name, index=False, startrow=2)
             writer.sheets[name].merge_range(0, 0, 0, 2, "走访登记表")
         writer.book.add_worksheet("空")
-    frame = dn.read_archive(path)
-    assert frame["工作表"].tolist() == ["一月", "一月", "二月", "二月"]
-    assert frame["走访内容"].tolist() == FRAME["走访内容"].tolist() * 2
+    back = dn.read_archive(path)
+    assert back["工作表"].tolist() == ["一月", "一月", "二月", "二月"]
+    assert back["走访内容"].tolist() == frame["走访内容"].tolist() * 2
 
 
 def test_a_comma_too_many_loses_nothing(tmp_path) -> None:

@@ -7,12 +7,15 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from disputenlp.heads import LabelHead, OrdinalHead
 
+_BOTH = {
+    "check_sample_weight_equivalence_on_dense_data": "calibration is on folds over rows, so a row of weight two is not two rows",
+    "check_sample_weight_equivalence_on_sparse_data": "calibration is on folds over rows, so a row of weight two is not two rows",
+    "check_class_weight_classifiers": "class_weight is a power of the balanced weights, not a table",
+}
 #: Checks that do not apply, and why.
 NOT_APPLICABLE = {
-    "LabelHead": {},
-    "OrdinalHead": {
-        "check_classifiers_train": "a level is given by thresholds on cumulative probabilities, not by the likeliest",
-    },
+    "LabelHead": _BOTH,
+    "OrdinalHead": _BOTH | {"check_classifiers_train": "a level is given by thresholds on cumulative probabilities, not by the likeliest"},
 }
 
 

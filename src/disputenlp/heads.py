@@ -228,7 +228,7 @@ class LabelHead(_LinearHead):
             z = values * slope
             return float(weight @ (logsumexp(z, axis=1) - (z * targets).sum(axis=1)))
 
-        found = minimize_scalar(loss, bounds=(0.05, 100), method="bounded")
+        found = minimize_scalar(loss, bounds=(0.05, 20), method="bounded")
         return np.tile([float(found.x), 0.0], (targets.shape[1], 1)), float(found.fun)
 
     def decide(self, found: Floats) -> NDArray[Any]:
