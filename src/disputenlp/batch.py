@@ -171,7 +171,8 @@ def tag_dask(ddf: Any, text: str | None = None, tagger: DisputeTagger | None = N
     Returns
     -------
     dask.dataframe.DataFrame
-        The same partitions and columns, with the columns of the tags behind them.
+        The same partitions and columns, with the columns of the tags behind them; lists as one text, joined by ``；``, since pandas cannot read
+        back columns of lists that Dask has written.
     """
     from dask.delayed import delayed
 
@@ -183,7 +184,14 @@ def tag_dask(ddf: Any, text: str | None = None, tagger: DisputeTagger | None = N
 
 
 def _tag_partition(frame: pd.DataFrame, text: str, model: bytes | None, labels: str, evidence: bool) -> pd.DataFrame:
-    return tag_table(_tagger_of(model), frame, text, labels, evidence)[0]
+    import pyarrow as pa
+
+    tagged = tag_table(_tagger_of(model), frame, text, labels, evidence)[0]
+    new = tagged.columns[len(frame.columns) :]
+    lists = {name: tagged[name].str.join("；") for name in ("categories", "evidence") if name in new}
+    # Dask needs to know what is in a column before it has seen one.
+    texts = {name: pd.ArrowDtype(pa.string()) for name in ("category", "status", "categories", "evidence") if name in new}
+    return tagged.assign(**lists).astype(texts)
 
 
 def _bytes_of(tagger: DisputeTagger | None) -> bytes | None:
