@@ -252,7 +252,7 @@ class LabelHead(_LinearHead):
     def decision_function(self, X: Any) -> Floats:
         """Calibrated decision values (log-odds), shape (n_samples,) for two classes, else (n_samples, n_classes)."""
         values = self.decision_values(X) * self.calibration_[:, 0] + self.calibration_[:, 1]
-        return values[:, 0] if not self.multilabel_ and values.shape[1] == 1 else values
+        return np.asarray(values[:, 0] if not self.multilabel_ and values.shape[1] == 1 else values)
 
     def predict(self, X: Any) -> NDArray[Any]:
         """Labels, shape (n_samples,), or an indicator of int64, shape (n_samples, n_labels)."""
