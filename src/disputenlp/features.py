@@ -81,7 +81,7 @@ class NoteVectorizer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         Those of more than this share of the training notes are left out.
     sublinear_tf : bool, default=True
         Replace a count by 1 + log(count).
-    word_weight, char_weight, cue_weight : float, default=(1.0, 1.0, 0.12)
+    word_weight, char_weight, cue_weight : float, default=(1.0, 1.0, 0.03)
         Weight of each block. The word and character blocks of a note have unit length before weighting, so that long notes and large
         blocks do not drown the others; cues are counted. A block of weight 0 is not made.
     mask : bool, default=True
@@ -108,7 +108,7 @@ class NoteVectorizer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     column_of_bucket_ : ndarray of int32, shape (n_buckets,)
         Column of each hash bucket, -1 where it has none.
     idf_ : ndarray of float32, shape (n_features,)
-        Smoothed inverse document frequency (Salton and Buckley 1988); 1 for cues.
+        Smoothed inverse document frequency (Salton and Buckley 1988).
     block_starts_ : ndarray of int64, shape (5,)
         First column of each block of ``BLOCKS``, and the number of columns.
 
@@ -130,7 +130,7 @@ class NoteVectorizer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         sublinear_tf: bool = True,
         word_weight: float = 1.0,
         char_weight: float = 1.0,
-        cue_weight: float = 0.12,
+        cue_weight: float = 0.03,
         mask: bool = True,
         n_buckets: int = 2**22,
         user_dict: Sequence[str] | None = None,
@@ -333,7 +333,19 @@ class NoteVectorizer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
             for block, bucket, start, _ in self._hashed(reading, self._word_ids(reading)):
                 pairs = np.unique(note_of[start] << 32 | bucket) & 0xFFFFFFFF
                 np.add.at(bucket_df[block - _PAIRS], pairs, 1)
-        self._assign_columns(word_df, bucket_df, most, len(texts))
+        self._assign_columns(word_df, bucket_df, self._cue_frequencies(readings), most, len(texts))
+
+    def _cue_frequencies(self, readings: Sequence[Reading]) -> NDArray[np.int64]:
+        """In how many notes each cue column occurs."""
+        if not self._lexicon:
+            return np.zeros(0, dtype=np.int64)
+        width = len(self._lexicon.columns)
+        frequency = np.zeros(width, dtype=np.int64)
+        for reading in readings:
+            if reading.hits is not None:
+                note = reading.batch.note_of()[reading.hits.start].astype(np.int64)
+                frequency += np.bincount(np.unique(note * width + self._lexicon.column(reading.hits)) % width, minlength=width)
+        return frequency
 
     def _learn_words(self, readings: Sequence[Reading], most: float) -> NDArray[np.int64]:
         """Set the vocabulary; document frequencies of its words."""
@@ -359,7 +371,9 @@ class NoteVectorizer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         self.word_hashes_ = hashes
         self._word_index = HashIndex(hashes)
 
-    def _assign_columns(self, word_df: NDArray[np.int64], bucket_df: NDArray[np.int32], most: float, n_notes: int) -> None:
+    def _assign_columns(
+        self, word_df: NDArray[np.int64], bucket_df: NDArray[np.int32], cue_df: NDArray[np.int64], most: float, n_notes: int
+    ) -> None:
         self.column_of_bucket_ = np.full(self.n_buckets, -1, dtype=np.int32)
         frequencies, starts = [word_df], [0, len(word_df)]
         for df in bucket_df:
@@ -368,10 +382,9 @@ class NoteVectorizer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
             self.column_of_bucket_[buckets] = starts[-1] + np.arange(len(buckets), dtype=np.int32)
             frequencies.append(df[buckets])
             starts.append(starts[-1] + len(buckets))
-        idf = np.log((1 + n_notes) / (1 + np.concatenate(frequencies))) + 1
-        n_cues = len(self._lexicon.columns) if self._lexicon else 0
-        self.idf_ = np.concatenate((idf, np.ones(n_cues))).astype(np.float32)
-        self.block_starts_ = np.array([*starts, starts[-1] + n_cues], dtype=np.int64)
+        idf = np.log((1 + n_notes) / (1 + np.concatenate([*frequencies, cue_df]))) + 1
+        self.idf_ = idf.astype(np.float32)
+        self.block_starts_ = np.array([*starts, starts[-1] + len(cue_df)], dtype=np.int64)
 
     def _word_ids(self, reading: Reading) -> NDArray[np.int32]:
         """Column of each token, -1 where it has none."""

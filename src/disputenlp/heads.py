@@ -41,7 +41,7 @@ class _LinearHead(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     def __init__(
         self,
         *,
-        C: float | Sequence[float] = (0.1, 0.3, 1.0),
+        C: float | Sequence[float] = (0.1, 0.3, 1.0, 3.0),
         class_weight: str | float | None = 0.5,
         n_folds: int = 5,
         n_jobs: int | None = None,
@@ -116,7 +116,7 @@ class LabelHead(_LinearHead):
 
     Parameters
     ----------
-    C : float or sequence of float, default=(0.1, 0.3, 1.0)
+    C : float or sequence of float, default=(0.1, 0.3, 1.0, 3.0)
         Inverse strength of regularization; of several, the one with the smallest out-of-fold log loss is taken.
     class_weight : "balanced", None or float, default=0.5
         ``"balanced"`` weights each class by the inverse of its frequency, ``None`` not at all; a number is the power to which the
@@ -158,7 +158,7 @@ class LabelHead(_LinearHead):
     def __init__(
         self,
         *,
-        C: float | Sequence[float] = (0.1, 0.3, 1.0),
+        C: float | Sequence[float] = (0.1, 0.3, 1.0, 3.0),
         class_weight: str | float | None = 0.5,
         at_least_one: str | bool = "auto",
         exclusive: int | None = None,
@@ -297,7 +297,7 @@ class OrdinalHead(_LinearHead):
     def __init__(
         self,
         *,
-        C: float | Sequence[float] = (0.1, 0.3, 1.0),
+        C: float | Sequence[float] = (0.1, 0.3, 1.0, 3.0),
         class_weight: str | float | None = 0.5,
         miss_rate: float | None = None,
         n_folds: int = 5,

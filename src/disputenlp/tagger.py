@@ -63,7 +63,7 @@ class DisputeTagger(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self,
         vectorizer: NoteVectorizer | None = None,
         *,
-        C: float | tuple[float, ...] = (0.1, 0.3, 1.0),
+        C: float | tuple[float, ...] = (0.1, 0.3, 1.0, 3.0),
         class_weight: str | float | None = 0.5,
         miss_rate: float = 0.05,
         n_folds: int = 5,
