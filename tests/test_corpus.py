@@ -16,7 +16,7 @@ def test_labels_are_those_of_the_guide(notes: pd.DataFrame) -> None:
     assert (none == (notes["status"] == "none")).all()
     assert not notes.loc[~none, "categories"].map(lambda row: "none" in row).any()
     assert notes["id"].is_unique
-    assert notes["text"].str.len().between(12, 650).all()
+    assert notes["text"].str.len().between(6, 650).all()
 
 
 def test_there_is_enough_of_everything(notes: pd.DataFrame) -> None:
