@@ -216,12 +216,14 @@ def _iter_delimited(path: Path, rows: int) -> Iterator[pd.DataFrame]:
 
 
 def _fitted(lines: list[list[str]], header: list[str], separator: str) -> pd.DataFrame:
-    """Table of the cells of some lines; what a line has too much belongs to its last column."""
+    """Table of the cells of some lines; what a line has too much belongs to its last column, what it lacks is empty."""
     width = len(header)
     for number, line in enumerate(lines):
         if len(line) > width:
             lines[number] = [*line[: width - 1], separator.join(line[width - 1 :])]
-    frame = pd.DataFrame(lines, columns=header[: max(map(len, lines))], dtype=object).reindex(columns=header)
+        elif len(line) < width:
+            lines[number] = line + [""] * (width - len(line))
+    frame = pd.DataFrame(lines, columns=header, dtype=object)
     return frame.where(frame.notna() & (frame != ""), None)
 
 
