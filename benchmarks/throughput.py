@@ -100,17 +100,17 @@ def steps(tagger: dn.DisputeTagger, notes: list[str]) -> None:
     masked = [mask_batch(part) for part in clean]
     neutral = [neutralize(part) for part in masked]
     readings = [vectorizer.read(part) for part in parts]
-    seen = [vectorizer.occurrences(reading) for reading in readings]
-    rows = [vectorizer.rows(reading, found)[0] for reading, found in zip(readings, seen, strict=True)]
+    columns = [vectorizer.columns(reading) for reading in readings]
+    rows = [vectorizer.rows(reading, parts)[0] for reading, parts in zip(readings, columns, strict=True)]
     values = [heads.values(X) for X in rows]
     stages: dict[str, Callable[[], object]] = {
         "clean": lambda: [clean_batch(part) for part in parts],
         "mask": lambda: [mask_batch(part) for part in clean],
         "neutralize": lambda: [neutralize(part) for part in masked],
         "tokenize": lambda: [vectorizer._tokenizer.tokenize_batch(part) for part in neutral],
-        "cues": lambda: [vectorizer._lexicon.match(part) for part in neutral],
-        "look up": lambda: [vectorizer.occurrences(reading) for reading in readings],
-        "rows": lambda: [vectorizer.rows(reading, found) for reading, found in zip(readings, seen, strict=True)],
+        "cues": lambda: [vectorizer._lexicon.match(reading.tokens.codes, reading.hashes) for reading in readings],
+        "columns": lambda: [vectorizer.columns(reading) for reading in readings],
+        "rows": lambda: [vectorizer.rows(reading, parts) for reading, parts in zip(readings, columns, strict=True)],
         "product": lambda: [heads.values(X) for X in rows],
         "decide": lambda: [heads.decide(value) for value in values],
     }

@@ -23,7 +23,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["HOTLINES", "KIND_BASE", "MASK_BASE", "MAX_CHARS", "SEP", "TextBatch", "as_text", "clean", "clean_batch"]
+__all__ = ["HOTLINES", "KIND_BASE", "MASK_BASE", "MAX_CHARS", "SEP", "TextBatch", "as_text", "clean", "clean_batch", "slices"]
 
 #: Closes every note of a batch; cannot occur inside one, because control characters are deleted.
 SEP = 0x1E
@@ -36,6 +36,8 @@ HOTLINES = frozenset("110 119 120 122 315 12110 12315 12333 12345 12348 12355 12
 #: Longer notes are cut here (a note has 15 to 600 characters; what is longer is not one note) and sent to review.
 MAX_CHARS = 20_000
 
+# Most notes and characters of one batch.
+_BATCH_NOTES, _BATCH_CHARS = 4096, 800_000
 _DELETED = 0
 _HAN = r"\u3400-\u4dbf\u4e00-\u9fff"
 
@@ -75,9 +77,25 @@ class TextBatch(NamedTuple):
 
     def edited(self, codes: NDArray[np.uint32], keep: NDArray[np.bool_]) -> TextBatch:
         """Return the batch with ``codes`` in place of its own, less those where ``keep`` is false."""
-        kept_before = np.zeros(len(keep) + 1, dtype=np.int64)
-        np.cumsum(keep, out=kept_before[1:])
-        return TextBatch(codes[keep], kept_before[self.starts], self.origin[keep])
+        if keep.all():
+            return TextBatch(codes, self.starts, self.origin)
+        kept = np.flatnonzero(keep)
+        return TextBatch(codes[kept], np.searchsorted(kept, self.starts), self.origin[kept])
+
+
+def slices(texts: Sequence[str]) -> Iterator[slice]:
+    """Cut many texts into batches: large enough that what a batch costs by itself does not count, small enough for any machine.
+
+    >>> list(slices(["漏水"] * 5000))
+    [slice(0, 4096, None), slice(4096, 5000, None)]
+    """
+    start = chars = 0
+    for end, text in enumerate(texts):
+        if end - start == _BATCH_NOTES or (chars + len(text) > _BATCH_CHARS and end > start):
+            yield slice(start, end)
+            start, chars = end, 0
+        chars += len(text)
+    yield slice(start, len(texts))
 
 
 def as_text(value: Any) -> str | None:
@@ -142,10 +160,41 @@ def clean_batch(texts: Sequence[str]) -> TextBatch:
     batch = _to_batch(texts)
     codes = _fold_table()[batch.codes]
     _simplify(codes, batch.starts)
-    batch = batch.edited(codes, codes != _DELETED)
-    for edit in (_entities, _tags, _pinyin):
-        batch = edit(batch)
+    batch = _undirty(batch.edited(codes, codes != _DELETED))
     return _unrepeat(batch)
+
+
+def _undirty(batch: TextBatch) -> TextBatch:
+    """Remove entities, tags and pinyin from the few notes that may hold any, and leave the others alone."""
+    codes = batch.codes
+    letter = (codes > 0x40) & (codes < 0x200) | (codes == ord(" "))
+    signs = (codes == ord("&")) | (codes == ord("<")) | (codes == ord("("))
+    signs[:-1] &= letter[1:] | (codes[1:] == ord("#")) | (codes[1:] == ord("/")) | (codes[1:] == ord("!"))
+    notes = np.unique(np.searchsorted(batch.starts, np.flatnonzero(signs), side="right") - 1)
+    if not len(notes):
+        return batch
+    size = np.diff(batch.starts)
+    dirty = np.zeros(len(batch), dtype=np.bool_)
+    dirty[notes] = True
+    inside = np.repeat(dirty, size)
+    some = TextBatch(codes[inside], np.append(0, np.cumsum(size[notes])), batch.origin[inside])
+    for edit in (_entities, _tags, _pinyin):
+        some = edit(some)
+    return _spliced(batch, inside, notes, some)
+
+
+def _spliced(batch: TextBatch, inside: NDArray[np.bool_], notes: NDArray[np.int64], some: TextBatch) -> TextBatch:
+    """Return the batch with ``some`` in the place of these of its notes, none of which has grown."""
+    size = np.diff(batch.starts)
+    shorter = size[notes] - np.diff(some.starts)
+    keep = np.ones(len(batch.codes), dtype=np.bool_)
+    ends = batch.starts[notes + 1]
+    for end, gone in zip(ends[shorter > 0].tolist(), shorter[shorter > 0].tolist(), strict=True):
+        keep[end - gone : end] = False
+    codes, origin = batch.codes.copy(), batch.origin.copy()
+    put = inside & keep
+    codes[put], origin[put] = some.codes, some.origin
+    return TextBatch(codes, batch.starts, origin).edited(codes, keep)
 
 
 def decode(codes: NDArray[np.uint32]) -> str:
@@ -302,19 +351,15 @@ def _unrepeat(batch: TextBatch) -> TextBatch:
     """Keep the first of a run of the same punctuation mark or white space, and no blank at either end of a note."""
     codes = batch.codes
     keep = np.ones(len(codes), dtype=np.bool_)
-    if len(codes) > 1:
-        keep[1:] = (codes[1:] != codes[:-1]) | ~_repeatable()[codes[1:]]
-    batch = batch.edited(codes, keep)
-    return _strip(batch)
-
-
-def _strip(batch: TextBatch) -> TextBatch:
-    blank = (batch.codes == ord(" ")) | (batch.codes == ord("\n"))
-    while True:
-        first, last = batch.starts[:-1], np.maximum(batch.starts[1:] - 2, 0)
-        edge = np.concatenate((first[blank[first]], last[blank[last]]))
-        if not len(edge):
-            return batch
-        keep = np.ones(len(batch.codes), dtype=np.bool_)
-        keep[edge] = False
-        batch, blank = batch.edited(batch.codes, keep), blank[keep]
+    again = np.flatnonzero(codes[1:] == codes[:-1]) + 1
+    keep[again] = ~_repeatable()[codes[again]]
+    blank = (codes == ord(" ")) | (codes == ord("\n"))
+    first, last = batch.starts[:-1].copy(), batch.starts[1:] - 2
+    # Edges that are blank move inwards until none is.
+    while len(at := np.flatnonzero((first <= last) & blank[first])):
+        keep[first[at]] = False
+        first[at] += 1
+    while len(at := np.flatnonzero((first <= last) & blank[np.maximum(last, 0)])):
+        keep[last[at]] = False
+        last[at] -= 1
+    return batch.edited(codes, keep)

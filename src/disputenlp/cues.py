@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from disputenlp.cleaning import HOTLINES, KIND_BASE, SEP, TextBatch, clean_batch, decode
-from disputenlp.hashing import Matcher
+from disputenlp.hashing import Matcher, SpanHashes
 from disputenlp.taxonomy import resource_text
 
 __all__ = ["SCOPES", "CueGroup", "CueHits", "CueLexicon", "neutralize"]
@@ -119,17 +119,17 @@ class CueLexicon:
 
     def find(self, texts: Sequence[str]) -> list[list[tuple[str, str, str]]]:
         """Per text, the term, group and scope of each hit; for looking at, not for speed."""
-        batch = neutralize(clean_batch(texts))
-        hits = self.match(batch)
+        batch = neutralize(clean_batch([text.lower() for text in texts]))
+        hits = self.match(batch.codes)
         text, note = batch.joined(), batch.note_of()
         found: list[list[tuple[str, str, str]]] = [[] for _ in texts]
         for start, length, group, scope in zip(*(array.tolist() for array in hits), strict=True):
             found[note[start]].append((text[start : start + length], self.groups[group].name, SCOPES[scope]))
         return found
 
-    def match(self, batch: TextBatch) -> CueHits:
-        """All hits in a batch, ordered by position."""
-        start, length, group = self._matcher.match(batch.codes)
+    def match(self, codes: NDArray[np.uint32], hashes: SpanHashes | None = None) -> CueHits:
+        """All hits in the code points of a batch (letters in lower case), ordered by position; ``hashes``, where they are known already."""
+        start, length, group = self._matcher.match(codes, hashes)
         is_cue = group < len(self.groups)
         markers = {}
         for number, name in enumerate(self._marker_names, len(self.groups)):
@@ -139,7 +139,7 @@ class CueLexicon:
         scope = np.full(len(start), _ASSERTED, dtype=np.int32)
         scoped = np.flatnonzero(self._scoped[group])
         if len(scoped):
-            scope[scoped] = _scopes(batch.codes, start[scoped], length[scoped], markers)
+            scope[scoped] = _scopes(codes, start[scoped], length[scoped], markers)
         return CueHits(start, length, group, scope)
 
     def column(self, hits: CueHits) -> NDArray[np.int64]:
@@ -195,7 +195,7 @@ def _scopes(
 
 
 def _neutral(terms: Sequence[str]) -> list[str]:
-    return [term for term in dict.fromkeys(neutralize(clean_batch(terms)).texts()) if term]
+    return [term for term in dict.fromkeys(neutralize(clean_batch([term.lower() for term in terms])).texts()) if term]
 
 
 def neutralize(batch: TextBatch) -> TextBatch:
@@ -205,16 +205,17 @@ def neutralize(batch: TextBatch) -> TextBatch:
     both (``resources/identity.toml``). Runs of digits become one digit, but for service numbers such as 12345, and so do sums of money.
     So no score can depend on them, whatever was in the training notes.
     """
-    removed, same = _identity()
+    matcher, n_removed = _identity()
     codes, keep = batch.codes.copy(), np.ones(len(batch.codes), dtype=np.bool_)
-    for matcher in (removed, same):
-        start, length, group = _longest(*matcher.match(batch.codes))
+    hits = matcher.match(batch.codes)
+    for same in (False, True):
+        start, length, group = _longest(*(array[(hits[2] >= n_removed) == same] for array in hits))
         free = keep[start] & keep[start + length - 1]
         start, length, group = start[free], length[free], group[free]
         for offset in range(int(length.max(initial=0))):
             keep[start[length > offset] + offset] = False
-        if matcher is same:
-            codes[start] = KIND_BASE + group
+        if same:
+            codes[start] = KIND_BASE + group - n_removed
             keep[start] = True
     _shorten_numbers(codes, keep)
     return batch if keep.all() and (codes == batch.codes).all() else batch.edited(codes, keep)
@@ -261,10 +262,11 @@ def _longest(start: NDArray[np.int32], length: NDArray[np.int32], group: NDArray
 
 
 @cache
-def _identity() -> tuple[Matcher, Matcher]:
-    """Matchers of the words to remove and of the words that are made the same."""
+def _identity() -> tuple[Matcher, int]:
+    """Matcher of the words to remove and of the words that are made the same, and how many sets of the former come first."""
     table = tomllib.loads(resource_text("identity.toml"))
-    return Matcher([[word for words in table["removed"].values() for word in words]]), Matcher(list(table["same"].values()))
+    removed = [word for words in table["removed"].values() for word in words]
+    return Matcher([removed, *table["same"].values()]), 1
 
 
 @cache

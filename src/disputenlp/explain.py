@@ -16,7 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from disputenlp.cleaning import SEP, TextBatch
-from disputenlp.features import NoteVectorizer, Occurrences, Reading
+from disputenlp.features import NoteVectorizer, Reading
+from disputenlp.rows import NOTHING, Part
 
 __all__ = ["MAX_SPANS", "Explanation", "Span", "character_weights", "evidence", "word_spans"]
 
@@ -113,16 +114,16 @@ class Explanation:
 def character_weights(
     vectorizer: NoteVectorizer,
     reading: Reading,
-    seen: Occurrences,
+    parts: Sequence[Part],
     scale: NDArray[np.float32],
-    coefficients: Callable[[NDArray[np.int32], NDArray[np.int32]], NDArray[np.float32]],
+    coefficients: Callable[[NDArray[np.uint32], NDArray[np.int32]], NDArray[np.float32]],
 ) -> Floats:
     """What each code point of a batch adds to the score of its note.
 
     Parameters
     ----------
-    vectorizer, reading, seen, scale
-        The batch, as from :meth:`NoteVectorizer.read`, ``occurrences`` and ``rows``.
+    vectorizer, reading, parts, scale
+        The batch, as from :meth:`NoteVectorizer.read`, ``columns`` and ``rows``.
     coefficients : callable of (columns, notes) to ndarray
         Coefficient of each occurrence, given its column and its note.
 
@@ -131,13 +132,15 @@ def character_weights(
     ndarray of float64, shape (n_chars,)
         A feature that occurs more than once counts fully each time, which shows every place it stands at.
     """
-    known = np.flatnonzero(seen.column >= 0)
-    column, start = seen.column[known], seen.start[known]
-    length = seen.length[known]
-    note = reading.batch.note_of()[start]
-    value = vectorizer.idf_[column] * scale[note, vectorizer.kind_of(column)] * coefficients(column, note) / length
     size = len(reading.batch.codes) + 1
-    steps = np.bincount(start, weights=value, minlength=size) - np.bincount(start + length, weights=value, minlength=size)
+    steps, note_of = np.zeros(size), reading.batch.note_of()
+    for part in parts:
+        known = np.flatnonzero(part.column != NOTHING)
+        column, start = part.column[known], part.start[known]
+        length = part.length if isinstance(part.length, int) else part.length[known]
+        note = note_of[start]
+        value = vectorizer.idf_[column] * scale[note, vectorizer.kind_of(column)] * coefficients(column, note) / length
+        steps += np.bincount(start, weights=value, minlength=size) - np.bincount(start + length, weights=value, minlength=size)
     return np.cumsum(steps)[:-1]
 
 

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import pairwise
 from typing import Any, NamedTuple, Self
 
 import numpy as np
@@ -22,23 +21,31 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
-from disputenlp.cleaning import MAX_CHARS, TextBatch, as_text, clean_batch
+from disputenlp.cleaning import MAX_CHARS, TextBatch, as_text, clean_batch, slices
 from disputenlp.cues import CueHits, CueLexicon, neutralize
 from disputenlp.hashing import HashIndex, SpanHashes
 from disputenlp.privacy import looks_like_name, mask_batch
-from disputenlp.tokenizer import JiebaTokenizer, TokenBatch, char_classes
+from disputenlp.rows import NOTHING, Part, Weighting, count_rows
+from disputenlp.tokenizer import JiebaTokenizer, TokenBatch
 
 __all__ = ["BLOCKS", "NoteVectorizer", "Reading", "as_texts"]
 
 #: The blocks of features, in the order of their columns.
 BLOCKS = ("words", "word_pairs", "chars", "cues")
 _WORDS, _PAIRS, _CHARS, _CUES = range(len(BLOCKS))
-_BATCH = 1024
-_NOTHING = np.uint32(0xFFFFFFFF)
+# From how many notes on a word has to be in two, or three of them: with few notes, one may hold all there is of a matter.
+_NOTES_FOR_DF = (2_000, 20_000)
 _PRIME, _MIX = np.uint32(0x01000193), np.uint32(0x9E3779B1)
 
 
-Hashed = tuple[int, NDArray[np.uint32], NDArray[np.int32], NDArray[np.int32] | int]
+class Hashed(NamedTuple):
+    """Buckets of one sort of n-grams; ``known`` tells which count at all."""
+
+    block: int
+    bucket: NDArray[np.uint32]
+    known: NDArray[np.bool_]
+    start: NDArray[np.int32]
+    length: NDArray[np.int32] | int
 
 
 class Reading(NamedTuple):
@@ -46,19 +53,8 @@ class Reading(NamedTuple):
 
     batch: TextBatch
     tokens: TokenBatch
+    hashes: SpanHashes
     hits: CueHits | None
-
-
-class Occurrences(NamedTuple):
-    """Where features occur: column, first position and length in code points; columns of unknown words are -1.
-
-    They come in parts, each in the order of the text; ``ends`` tells where each part ends.
-    """
-
-    column: NDArray[np.int32]
-    start: NDArray[np.int32]
-    length: NDArray[np.int32]
-    ends: list[int]
 
 
 def as_texts(values: Iterable[Any]) -> list[str]:
@@ -73,20 +69,22 @@ class NoteVectorizer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     ----------
     word_ngrams : {1, 2}, default=2
         Whether to use single words or also pairs of neighbouring words.
-    char_ngrams : tuple of int, default=(1, 3)
-        Shortest and longest character n-gram, at most 6; ``None`` for none.
-    min_df : int, default=2
-        Words and n-grams of fewer training notes are left out.
+    char_ngrams : tuple of int, default=(1, 2)
+        Shortest and longest character n-gram, at most 6; ``None`` for none. With words and cues beside them, longer ones add
+        nothing on voices that were not trained on (see the ablation in the model card), and cost time.
+    min_df : int or "auto", default="auto"
+        Words and n-grams of fewer training notes are left out; ``"auto"``: of fewer than 2, or 3 from 20,000 notes on;
+        with fewer than 2,000 notes none is left out.
     max_df : float, default=1.0
         Those of more than this share of the training notes are left out.
     sublinear_tf : bool, default=True
         Replace a count by 1 + log(count).
-    word_weight, char_weight, cue_weight : float, default=(1.0, 1.0, 0.03)
-        Weight of each block. The word and character blocks of a note have unit length before weighting, so that long notes and large
-        blocks do not drown the others; cues are counted. A block of weight 0 is not made.
+    word_weight, char_weight, cue_weight : float, default=(1.0, 1.0, 0.3)
+        Weight of each block. Each block of a note has unit length before weighting, so that long notes and large blocks do not drown the
+        others. A block of weight 0 is not made.
     mask : bool, default=True
         Whether names, numbers and addresses are masked before anything is counted.
-    n_buckets : int, default=2**22
+    n_buckets : int, default=2**21
         Slots for hashed n-grams, a power of two.
     user_dict : sequence of str, default=None
         Lines of a dictionary in jieba's format, beside the domain dictionary.
@@ -103,6 +101,8 @@ class NoteVectorizer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     ----------
     vocabulary_ : dict of str to int
         Column of each word.
+    min_df_ : int
+        What ``min_df`` was taken for.
     word_hashes_ : ndarray of uint64, shape (n_words,)
         Hash of each word, see :class:`~disputenlp.hashing.SpanHashes`.
     column_of_bucket_ : ndarray of int32, shape (n_buckets,)
@@ -124,15 +124,15 @@ class NoteVectorizer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         self,
         *,
         word_ngrams: int = 2,
-        char_ngrams: tuple[int, int] | None = (1, 3),
-        min_df: int = 2,
+        char_ngrams: tuple[int, int] | None = (1, 2),
+        min_df: int | str = "auto",
         max_df: float = 1.0,
         sublinear_tf: bool = True,
         word_weight: float = 1.0,
         char_weight: float = 1.0,
-        cue_weight: float = 0.03,
+        cue_weight: float = 0.3,
         mask: bool = True,
-        n_buckets: int = 2**22,
+        n_buckets: int = 2**21,
         user_dict: Sequence[str] | None = None,
         domain_dict: bool = True,
         engine: str = "auto",
@@ -169,16 +169,25 @@ class NoteVectorizer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         ValueError
             If a parameter is out of range or ``X`` is a single string.
         """
-        texts = self._check(X)
-        self._prepare()
-        self._learn(texts)
+        self._learn(self._readings(X))
         return self
+
+    def fit_transform(self, X: Iterable[Any], y: ArrayLike | None = None) -> sp.csr_matrix:
+        """As ``fit`` and then ``transform``, but every note is read once."""
+        readings = self._readings(X)
+        self._learn(readings)
+        return self._stack([self.features(reading) for reading in readings])
 
     def transform(self, X: Iterable[Any]) -> sp.csr_matrix:
         """Features of notes: CSR of float32, shape (n_notes, n_features), with sorted indices."""
         check_is_fitted(self, "idf_")
+        return self._stack([self.features(reading) for reading in self._readings(X)])
+
+    def _readings(self, X: Iterable[Any]) -> list[Reading]:
         texts = self._check(X)
-        parts = [self.features(self.read(texts[i : i + _BATCH])) for i in range(0, len(texts), _BATCH)]
+        return [self.read(texts[part]) for part in slices(texts)]
+
+    def _stack(self, parts: Sequence[sp.csr_matrix]) -> sp.csr_matrix:
         if not parts:
             return sp.csr_matrix((0, len(self.idf_)), dtype=np.float32)
         return sp.vstack(parts, format="csr") if len(parts) > 1 else parts[0]
@@ -190,68 +199,32 @@ class NoteVectorizer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         if self.mask:
             batch = mask_batch(batch)
         batch = neutralize(batch)
-        return Reading(
-            batch,
-            self._tokenizer.tokenize_batch(batch),
-            self._lexicon.match(batch) if self._lexicon else None,
-        )
+        tokens = self._tokenizer.tokenize_batch(batch)
+        hashes = SpanHashes(tokens.codes)
+        return Reading(batch, tokens, hashes, self._lexicon.match(tokens.codes, hashes) if self._lexicon else None)
 
     def features(self, reading: Reading) -> sp.csr_matrix:
         """Features of a batch that was read."""
-        return self.rows(reading, self.occurrences(reading))[0]
+        return self.rows(reading, self.columns(reading))[0]
 
-    def rows(self, reading: Reading, seen: Occurrences) -> tuple[sp.csr_matrix, NDArray[np.float32]]:
-        """Features of a batch, and the factor of each of its notes for words, characters and cues, shape (n_notes, 3)."""
-        table = _by_note(reading.batch, seen)
-        if table is None:
-            # One note is far longer than the others: by itself it costs them nothing.
-            parts = [self._rows_of(part) for part in _one_by_one(reading.batch, seen)]
-            return sp.vstack([X for X, _ in parts], format="csr"), np.vstack([scale for _, scale in parts])
-        return self._rows_of(table)
-
-    def _rows_of(self, table: NDArray[np.uint32]) -> tuple[sp.csr_matrix, NDArray[np.float32]]:
-        """Features from the columns that occur in each note: one row a note, filled up with ``_NOTHING``."""
-        n_notes = len(table)
-        table.sort(axis=1)
-        first = np.ones(table.shape, dtype=np.bool_)
-        np.not_equal(table[:, 1:], table[:, :-1], out=first[:, 1:])
-        at = np.flatnonzero(first)
-        column = table.ravel()[at]
-        count = np.diff(at, append=table.size)
-        real = np.flatnonzero(column != _NOTHING)
-        column, count = column[real].astype(np.int32), count[real]
-        data = self.idf_[column]
-        data *= (1 + np.log(np.arange(1, count.max(initial=0) + 1, dtype=np.float32)))[count - 1] if self.sublinear_tf else count
-        # How many of the columns of each note are in which block: blocks follow each other, so that these are ranges.
-        limits = [self.block_starts_[_CHARS], self.block_starts_[_CUES], len(self.idf_)]
-        below = np.stack([np.count_nonzero(first & (table < np.uint32(limit)), axis=1) for limit in limits], axis=1)
-        size = np.diff(below, axis=1, prepend=0)
-        bounds = np.concatenate(([0], np.cumsum(size)))
-        squares = np.concatenate(([0.0], np.cumsum(np.square(data, dtype=np.float64))))
-        length = np.sqrt(np.diff(squares[bounds])).reshape(-1, 3)
-        factors = np.array([self.word_weight, self.char_weight, 1.0]) / np.maximum(length, 1e-6)
-        factors[:, 2] = self.cue_weight
-        scale = factors.astype(np.float32)
-        data *= np.repeat(scale.ravel(), size.ravel())
-        X = sp.csr_matrix((n_notes, len(self.idf_)), dtype=np.float32)
-        X.data, X.indices, X.indptr = data, column, bounds[::3].astype(np.int32)
-        return X, scale
-
-    def occurrences(self, reading: Reading) -> Occurrences:
-        """Every place where a feature occurs in a batch, block by block; words come first, all of them."""
+    def columns(self, reading: Reading) -> list[Part]:
+        """Column of every word, n-gram and cue of a batch; words come first, all of them."""
         words = self._word_ids(reading)
-        parts = [(words, reading.tokens.start, reading.tokens.length)]
-        for _, bucket, first, size in self._hashed(reading, words):
-            found = self.column_of_bucket_[bucket]
-            known = np.flatnonzero(found >= 0)
-            length = np.full(len(known), size, dtype=np.int32) if isinstance(size, int) else size[known]
-            parts.append((found[known], first[known], length))
+        parts = [Part(words, reading.tokens.start, reading.tokens.length)]
+        for _, bucket, known, start, length in self._hashed(reading, words):
+            column = self._column_of_bucket[bucket]
+            np.putmask(column, ~known, NOTHING)
+            parts.append(Part(column, start, length))
         if self._lexicon and reading.hits is not None:
-            column = (self._lexicon.column(reading.hits) + self.block_starts_[_CUES]).astype(np.int32)
-            parts.append((column, reading.hits.start, reading.hits.length))
-        ends = np.cumsum([len(part[0]) for part in parts])
-        columns, starts, lengths = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
-        return Occurrences(columns, starts, lengths, ends.tolist())
+            column = (self._lexicon.column(reading.hits) + self.block_starts_[_CUES]).astype(np.uint32)
+            parts.append(Part(column, reading.hits.start, reading.hits.length))
+        return parts
+
+    def rows(self, reading: Reading, parts: Sequence[Part]) -> tuple[sp.csr_matrix, NDArray[np.float32]]:
+        """Features of a batch, and the factor of each of its notes for words, characters and cues, shape (n_notes, 3)."""
+        ends = tuple(self.block_starts_[[_CHARS, _CUES, _CUES + 1]].tolist())
+        how = Weighting(self.idf_, ends, (self.word_weight, self.char_weight, self.cue_weight), self.sublinear_tf)
+        return count_rows(parts, reading.batch.starts, how)
 
     def get_feature_names_out(self, input_features: Any = None) -> NDArray[np.object_]:
         """Names of the columns: words and cue groups by name, hashed n-grams by their bucket (``char#123``)."""
@@ -273,7 +246,7 @@ class NoteVectorizer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
             "domain_dict": False,
             "cues": self._lexicon.tables if self._lexicon else None,
         }
-        meta = {"params": {**self.get_params(), "engine": "auto", **own}, "words": list(self.vocabulary_)}
+        meta = {"params": {**self.get_params(), "min_df": self.min_df_, "engine": "auto", **own}, "words": list(self.vocabulary_)}
         buckets = np.flatnonzero(self.column_of_bucket_ >= 0)
         buckets = buckets[np.argsort(self.column_of_bucket_[buckets])]
         return meta, {
@@ -291,11 +264,16 @@ class NoteVectorizer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         vectorizer._prepare()
         vectorizer.vocabulary_ = {word: column for column, word in enumerate(meta["words"])}
         vectorizer._set_words(arrays["word_hashes"])
-        vectorizer.idf_, vectorizer.block_starts_ = arrays["idf"], arrays["block_starts"]
+        vectorizer.idf_, vectorizer.block_starts_, vectorizer.min_df_ = arrays["idf"], arrays["block_starts"], params["min_df"]
         vectorizer.column_of_bucket_ = np.full(vectorizer.n_buckets, -1, dtype=np.int32)
         first = len(vectorizer.vocabulary_)
         vectorizer.column_of_bucket_[arrays["buckets"]] = first + np.arange(len(arrays["buckets"]), dtype=np.int32)
         return vectorizer
+
+    @property
+    def _column_of_bucket(self) -> NDArray[np.uint32]:
+        """The columns of the buckets with ``NOTHING`` for -1: the same bits, read as unsigned."""
+        return self.column_of_bucket_.view(np.uint32)
 
     def __sklearn_is_fitted__(self) -> bool:
         """Whether ``fit`` has run."""
@@ -313,6 +291,8 @@ class NoteVectorizer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
             raise ValueError(f"char_ngrams is {self.char_ngrams!r}, but must be None or (low, high) with 1 <= low <= high <= 6")
         if self.word_ngrams not in (1, 2):
             raise ValueError(f"word_ngrams is {self.word_ngrams!r}, but must be 1 or 2")
+        if self.min_df != "auto" and (isinstance(self.min_df, str) or self.min_df < 1):
+            raise ValueError(f"min_df is {self.min_df!r}, but must be 'auto' or a number from 1")
         if self.n_buckets < 2 or self.n_buckets & (self.n_buckets - 1):
             raise ValueError(f"n_buckets is {self.n_buckets!r}, but must be a power of two")
         return as_texts(np.ravel(X).tolist() if isinstance(X, np.ndarray) else X)
@@ -323,17 +303,18 @@ class NoteVectorizer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
             self._tokenizer = JiebaTokenizer(self.engine, self.user_dict, domain_dict=self.domain_dict)  # type: ignore[arg-type]
             self._lexicon = CueLexicon(self.cues, scope=self.scope) if self.cue_weight else None
 
-    def _learn(self, texts: Sequence[str]) -> None:
-        readings = [self.read(texts[i : i + _BATCH]) for i in range(0, len(texts), _BATCH)]
-        most = self.max_df * max(len(texts), 1)
+    def _learn(self, readings: Sequence[Reading]) -> None:
+        n_notes = sum(len(reading.batch) for reading in readings)
+        self.min_df_ = 1 + sum(n_notes >= many for many in _NOTES_FOR_DF) if self.min_df == "auto" else int(self.min_df)
+        most = self.max_df * max(n_notes, 1)
         word_df = self._learn_words(readings, most)
         bucket_df = np.zeros((2, self.n_buckets), dtype=np.int32)
         for reading in readings:
             note_of = reading.batch.note_of().astype(np.int64)
-            for block, bucket, start, _ in self._hashed(reading, self._word_ids(reading)):
-                pairs = np.unique(note_of[start] << 32 | bucket) & 0xFFFFFFFF
+            for block, bucket, known, start, _ in self._hashed(reading, self._word_ids(reading)):
+                pairs = np.unique(note_of[start[known]] << 32 | bucket[known]) & 0xFFFFFFFF
                 np.add.at(bucket_df[block - _PAIRS], pairs, 1)
-        self._assign_columns(word_df, bucket_df, self._cue_frequencies(readings), most, len(texts))
+        self._assign_columns(word_df, bucket_df, self._cue_frequencies(readings), most, n_notes)
 
     def _cue_frequencies(self, readings: Sequence[Reading]) -> NDArray[np.int64]:
         """In how many notes each cue column occurs."""
@@ -353,7 +334,7 @@ class NoteVectorizer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         word_of: dict[int, str] = {}
         for reading in readings if self.word_weight else ():
             tokens = reading.tokens
-            hashes = SpanHashes(tokens.codes).of(tokens.start, tokens.length)
+            hashes = reading.hashes.of(tokens.start, tokens.length)
             note = reading.batch.note_of()[tokens.start]
             order = np.lexsort((hashes, note))
             once = np.ones(len(order), dtype=np.bool_)
@@ -361,7 +342,7 @@ class NoteVectorizer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
             frequency.update(hashes[order][once].tolist())
             unique, where = np.unique(hashes, return_index=True)
             word_of.update(zip(unique.tolist(), tokens.strings(where), strict=True))
-        kept = [value for value, count in frequency.items() if self.min_df <= count <= most and not looks_like_name(word_of[value])]
+        kept = [value for value, count in frequency.items() if self.min_df_ <= count <= most and not looks_like_name(word_of[value])]
         kept.sort(key=word_of.__getitem__)
         self.vocabulary_ = {word_of[value]: column for column, value in enumerate(kept)}
         self._set_words(np.array(kept, dtype=np.uint64))
@@ -378,7 +359,7 @@ class NoteVectorizer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         frequencies, starts = [word_df], [0, len(word_df)]
         for df in bucket_df:
             # A bucket that both word pairs and characters fall into belongs to the pairs.
-            buckets = np.flatnonzero((df >= self.min_df) & (df <= most) & (self.column_of_bucket_ < 0))
+            buckets = np.flatnonzero((df >= self.min_df_) & (df <= most) & (self.column_of_bucket_ < 0))
             self.column_of_bucket_[buckets] = starts[-1] + np.arange(len(buckets), dtype=np.int32)
             frequencies.append(df[buckets])
             starts.append(starts[-1] + len(buckets))
@@ -386,74 +367,33 @@ class NoteVectorizer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         self.idf_ = idf.astype(np.float32)
         self.block_starts_ = np.array([*starts, starts[-1] + len(cue_df)], dtype=np.int64)
 
-    def _word_ids(self, reading: Reading) -> NDArray[np.int32]:
-        """Column of each token, -1 where it has none."""
-        tokens = reading.tokens
-        return self._word_index.find(SpanHashes(tokens.codes).of(tokens.start, tokens.length))
+    def _word_ids(self, reading: Reading) -> NDArray[np.uint32]:
+        """Column of each token, ``NOTHING`` where it has none."""
+        return self._word_index.find(reading.hashes.of(reading.tokens.start, reading.tokens.length)).view(np.uint32)
 
-    def _hashed(self, reading: Reading, words: NDArray[np.int32]) -> Iterator[Hashed]:
-        """Block, bucket, start and length of word pairs, then of character n-grams, one length after the other."""
+    def _hashed(self, reading: Reading, words: NDArray[np.uint32]) -> Iterator[Hashed]:
+        """Word pairs, then character n-grams, one length after the other."""
         start, length = reading.tokens.start, reading.tokens.length
         if self.word_ngrams == 2 and self.word_weight:
-            known = words >= 0
-            at = np.flatnonzero(known[:-1] & known[1:] & (start[1:] == start[:-1] + length[:-1]))
-            pair = words[at].astype(np.uint32) * _PRIME + words[at + 1].astype(np.uint32)
-            yield _PAIRS, self._bucket(pair), start[at], length[at] + length[at + 1]
+            known = (words[:-1] != NOTHING) & (words[1:] != NOTHING) & (start[1:] == start[:-1] + length[:-1])
+            yield Hashed(_PAIRS, self._bucket(words[:-1] * _PRIME + words[1:]), known, start[:-1], length[:-1] + length[1:])
         if self.char_ngrams and self.char_weight:
-            yield from self._char_ngrams(reading.batch.codes, *self.char_ngrams)
+            yield from self._char_ngrams(reading, *self.char_ngrams)
 
-    def _char_ngrams(self, codes: NDArray[np.uint32], low: int, high: int) -> Iterator[Hashed]:
-        value = codes
-        inside = char_classes(codes) > 0
-        solid = inside
+    def _char_ngrams(self, reading: Reading, low: int, high: int) -> Iterator[Hashed]:
+        codes = value = reading.batch.codes
+        inside = solid = reading.tokens.classes > 0
         for n in range(1, high + 1):
             if n > 1:
                 value = value[:-1] * _PRIME + codes[n - 1 :]
                 inside = inside[:-1] & solid[n - 1 :]
             if n >= low:
-                at = np.flatnonzero(inside)
-                yield _CHARS, self._bucket(value[at] + np.uint32(n)), at.astype(np.int32), n
+                yield Hashed(_CHARS, self._bucket(value + np.uint32(n)), inside, np.arange(len(value), dtype=np.int32), n)
 
     def _bucket(self, value: NDArray[np.uint32]) -> NDArray[np.uint32]:
         """Upper bits of a multiplicative hash (Knuth 1973), after its upper half was folded into the lower."""
         return ((value ^ (value >> np.uint32(15))) * _MIX) >> np.uint32(33 - self.n_buckets.bit_length())
 
-    def kind_of(self, column: NDArray[np.int32]) -> NDArray[np.int64]:
+    def kind_of(self, column: NDArray[np.uint32]) -> NDArray[np.int64]:
         """0 for columns of words and word pairs, 1 for characters, 2 for cues: the blocks that are normalized by themselves."""
         return np.asarray((column >= self.block_starts_[_CHARS]).astype(np.int64) + (column >= self.block_starts_[_CUES]))
-
-
-def _by_note(batch: TextBatch, seen: Occurrences, *, most: int = 8) -> NDArray[np.uint32] | None:
-    """Known columns of each note as one row of a table, filled up with ``_NOTHING``.
-
-    Sorting many short rows takes a fraction of the time of sorting all of them at once. None if the longest note is more than ``most`` times as
-    long as the average, since the table would then be mostly empty.
-    """
-    n_notes, note_of = len(batch), batch.note_of()
-    parts, first = [], 0
-    filled = np.zeros(n_notes, dtype=np.int64)
-    for end in seen.ends:
-        known = np.flatnonzero(seen.column[first:end] >= 0) + first
-        note = note_of[seen.start[known]]
-        count = np.bincount(note, minlength=n_notes)
-        # Where the n-th of a part goes: its place within its note, behind what earlier parts put there.
-        parts.append((seen.column[known], note, filled - np.cumsum(count) + count))
-        filled = filled + count
-        first = end
-    width = int(filled.max(initial=1))
-    if n_notes > 1 and width > most * (filled.mean() + 64):
-        return None
-    table = np.full(n_notes * width, _NOTHING, dtype=np.uint32)
-    for column, note, offset in parts:
-        table[(offset + np.arange(n_notes) * width)[note] + np.arange(len(note))] = column
-    return table.reshape(n_notes, width)
-
-
-def _one_by_one(batch: TextBatch, seen: Occurrences) -> Iterator[NDArray[np.uint32]]:
-    """The rows of :func:`_by_note`, each as a table of its own."""
-    note = batch.note_of()[seen.start]
-    order = np.argsort(note, kind="stable")
-    bounds = np.searchsorted(note[order], np.arange(len(batch) + 1))
-    for start, end in pairwise(bounds.tolist()):
-        column = seen.column[order[start:end]]
-        yield column[column >= 0].astype(np.uint32)[None, :] if (column >= 0).any() else np.full((1, 1), _NOTHING, dtype=np.uint32)

@@ -19,8 +19,9 @@ from disputenlp.cleaning import encode
 __all__ = ["HashIndex", "Matcher", "SpanHashes"]
 
 _BASE = 0x9E3779B97F4A7C15
-_SPREAD = np.uint64(0xD6E8FEB86659FD93)
-_BIGRAM_BITS = 18
+_SPREAD = 0xD6E8FEB86659FD93
+_PREFIX_BITS = 18
+_PRIMES = np.uint32(0x9E3779B1), np.uint32(0x85EBCA77), np.uint32(0xC2B2AE3D)
 _LONGEST = 31
 
 
@@ -65,7 +66,7 @@ def _powers(base: int, count: int) -> NDArray[np.uint64]:
 class HashIndex:
     """The place of each of many hashes in a list of known ones; -1 for those that are not in it.
 
-    Two tables, addressed by different bits: a hash that finds its slot in the first one taken is in the second.
+    A cascade of tables, each addressed by other bits: a hash that finds its slot in one table taken is in the next, smaller one.
 
     Parameters
     ----------
@@ -74,34 +75,49 @@ class HashIndex:
     """
 
     def __init__(self, hashes: NDArray[np.uint64]) -> None:
-        self._hashes = hashes
-        bits = max(len(hashes), 8).bit_length() + 4
-        while not self._fill(bits):
-            bits += 1
-
-    def _fill(self, bits: int) -> bool:
-        self._shifts = np.uint64(64 - bits), np.uint64(64 - bits - 11)
-        self._mask = np.uint64((1 << bits) - 1)
-        self._tables = np.full((2, 1 << bits), -1, dtype=np.int32)
-        left = np.arange(len(self._hashes), dtype=np.int32)
-        for which, table in enumerate(self._tables):
-            slot = self._slot(self._hashes[left], which)
-            table[slot] = left
-            left = left[table[slot] != left]
-        return not len(left)
-
-    def _slot(self, hashes: NDArray[np.uint64], which: int) -> NDArray[np.uint64]:
-        return np.asarray(((hashes * _SPREAD) >> self._shifts[which]) & self._mask)
+        # One entry more than there are hashes, so that the place -1 of an empty slot can be compared like any other.
+        self._hashes = np.append(hashes, np.uint64(0))
+        self._tables: list[_Table] = []
+        left, spread = np.arange(len(hashes), dtype=np.int32), _SPREAD
+        while len(left):
+            table = _Table(spread, left, hashes[left])
+            left = left[table.places(hashes[left]) != left]
+            self._tables.append(table)
+            spread = spread * _SPREAD % (1 << 64)
 
     def find(self, hashes: NDArray[np.uint64]) -> NDArray[np.int32]:
         """Place of each hash, int32."""
-        if not len(self._hashes):
+        if not self._tables:
             return np.full(len(hashes), -1, dtype=np.int32)
-        place = self._tables[0][self._slot(hashes, 0)]
-        missing = np.flatnonzero((place < 0) | (self._hashes[place] != hashes))
-        again = self._tables[1][self._slot(hashes[missing], 1)]
-        place[missing] = np.where(self._hashes[again] == hashes[missing], again, -1)
-        return np.asarray(place)
+        found = self._tables[0].places(hashes)
+        open_ = self._others(found, hashes)
+        for table in self._tables[1:]:
+            place = table.places(hashes[open_])
+            found[open_] = place
+            open_ = open_[self._others(place, hashes[open_])]
+        found[open_] = -1
+        return found
+
+    def _others(self, place: NDArray[np.int32], hashes: NDArray[np.uint64]) -> NDArray[np.int64]:
+        """Where a slot holds another hash than the one looked for: this one may be in the next table; an empty slot says that it is not."""
+        return np.flatnonzero((self._hashes[place] != hashes) & (place >= 0))
+
+
+class _Table:
+    """Slots for hashes, the last of those that share one has it."""
+
+    def __init__(self, spread: int, places: NDArray[np.int32], hashes: NDArray[np.uint64]) -> None:
+        bits = len(places).bit_length() + 3
+        self._spread, self._shift = np.uint64(spread), np.uint64(64 - bits)
+        self._slots = np.full(1 << bits, -1, dtype=np.int32)
+        self._slots[self._slot(hashes)] = places
+
+    def places(self, hashes: NDArray[np.uint64]) -> NDArray[np.int32]:
+        """What is in the slot of each hash, -1 for nothing."""
+        return self._slots[self._slot(hashes)]
+
+    def _slot(self, hashes: NDArray[np.uint64]) -> NDArray[np.uint64]:
+        return np.asarray((hashes * self._spread) >> self._shift)
 
 
 class Matcher:
@@ -126,64 +142,64 @@ class Matcher:
         for index, terms in enumerate(term_sets):
             for term in dict.fromkeys(terms):
                 sets[term].append(index)
-        self._lengths = np.zeros(1 << _BIGRAM_BITS, dtype=np.uint32)
-        self._single = np.zeros(0x110000, dtype=np.bool_)
-        by_length: dict[int, list[str]] = defaultdict(list)
-        for term in sets:
-            codes = encode(term)
-            if not 1 <= len(codes) <= _LONGEST:
-                raise ValueError(f"the cue term {term!r} has {len(codes)} characters; 1 to {_LONGEST} are possible")
-            by_length[len(codes)].append(term)
-            if len(codes) == 1:
-                self._single[codes[0]] = True
-            else:
-                self._lengths[_bigram(codes)[0]] |= np.uint32(1 << len(codes))
-        self._tables = {length: _TermTable(terms, [sets[term] for term in terms]) for length, terms in sorted(by_length.items())}
-
-    def match(self, codes: NDArray[np.uint32]) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.int32]]:
-        """Start, length and set of each occurrence, ordered by start; all int32."""
-        empty = np.empty(0, dtype=np.int32)
-        if len(codes) < 2:
-            return empty, empty, empty
-        lengths = self._lengths[_bigram(codes)]
-        candidates = np.flatnonzero(lengths)
-        lengths = lengths[candidates]
-        hashes = SpanHashes(codes)
-        parts = [(empty, empty, empty)]
-        for length, table in self._tables.items():
-            if length == 1:
-                at = np.flatnonzero(self._single[codes])
-            else:
-                at = candidates[(lengths & np.uint32(1 << length)) != 0]
-                at = at[: np.searchsorted(at, len(codes) - length, side="right")]
-            at, found = table.find(at, hashes.of(at, length))
-            parts.append((at.astype(np.int32), np.full(len(at), length, dtype=np.int32), found))
-        start, size, found = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
-        order = np.argsort(start, kind="stable")
-        return start[order], size[order], found[order]
-
-
-class _TermTable:
-    """Terms of one length, and the sets that each stands in."""
-
-    def __init__(self, terms: Sequence[str], sets: Sequence[Sequence[int]]) -> None:
-        codes = encode("".join(terms))
-        length = len(codes) // len(terms)
-        self._index = HashIndex(SpanHashes(codes).of(np.arange(0, len(codes), length), length))
-        self._count = np.array([len(indices) for indices in sets], dtype=np.int64)
+        # Terms ordered by length, so that those of one length can be hashed together.
+        known = sorted(sets, key=len)
+        lengths = [len(term) for term in known]
+        if known and not 1 <= lengths[0] <= lengths[-1] <= _LONGEST:
+            wrong = known[0] if lengths[0] < 1 else known[-1]
+            raise ValueError(f"the cue term {wrong!r} has {len(wrong)} characters; 1 to {_LONGEST} are possible")
+        codes, length = encode("".join(known)), np.array(lengths, dtype=np.int64)
+        start = np.cumsum(length) - length
+        self._sizes = sorted(set(lengths))
+        self._index = HashIndex(SpanHashes(codes).of(start, length))
+        self._count = np.array([len(sets[term]) for term in known], dtype=np.int64)
         self._first = np.cumsum(self._count) - self._count
-        self._sets = np.array([index for indices in sets for index in indices], dtype=np.int32)
+        self._sets = np.array([index for term in known for index in sets[term]], dtype=np.int32)
+        # Which lengths a term can have that begins with this character (bit 1), these two (bit 2 and up), or these three (bit 3 and up).
+        self._single = np.zeros(0x110000, dtype=np.bool_)
+        self._single[codes[start[length == 1]]] = True
+        padded = np.append(codes, np.zeros(2, dtype=np.uint32))
+        bit = np.uint32(1) << length.astype(np.uint32)
+        self._lengths = np.zeros((2, 1 << _PREFIX_BITS), dtype=np.uint32)
+        for table, at in ((0, np.flatnonzero(length > 1)), (1, np.flatnonzero(length > 2))):
+            np.bitwise_or.at(self._lengths[table], _prefix(padded, start[at], table + 2), bit[at])
 
-    def find(self, at: NDArray[np.int64], hashes: NDArray[np.uint64]) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
-        row = self._index.find(hashes)
-        known = row >= 0
-        at, row = at[known], row[known]
-        repeat = self._count[row]
+    def match(
+        self, codes: NDArray[np.uint32], hashes: SpanHashes | None = None
+    ) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.int32]]:
+        """Start, length and set of each occurrence, ordered by start; all int32. ``hashes`` are those of ``codes``, where they are known already."""
+        if len(codes) < 2 or not self._sizes:
+            empty = np.empty(0, dtype=np.int32)
+            return empty, empty, empty
+        padded = np.append(codes, np.zeros(2, dtype=np.uint32))
+        lengths = self._lengths[0][_prefix(padded, slice(len(codes)), 2)]
+        candidates = np.flatnonzero(lengths).astype(np.int32)
+        lengths = lengths[candidates] & (self._lengths[1][_prefix(padded, candidates, 3)] | np.uint32(0b100))
+        starts = []
+        for length in self._sizes:
+            if length == 1:
+                starts.append(np.flatnonzero(self._single[codes]).astype(np.int32))
+            else:
+                at = candidates[np.flatnonzero(lengths & np.uint32(1 << length))]
+                starts.append(at[: np.searchsorted(at, len(codes) - length, side="right")])
+        start, size = np.concatenate(starts), np.repeat(np.array(self._sizes, dtype=np.int32), list(map(len, starts)))
+        term = self._index.find((hashes or SpanHashes(codes)).of(start, size))
+        hit = np.flatnonzero(term >= 0)
+        hit = hit[np.argsort(start[hit], kind="stable")]
+        return self._with_sets(start[hit], size[hit], term[hit])
+
+    def _with_sets(
+        self, start: NDArray[np.int32], size: NDArray[np.int32], term: NDArray[np.int32]
+    ) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.int32]]:
+        """A hit for each set that its term stands in."""
+        repeat = self._count[term]
         if not len(repeat) or repeat.max() == 1:
-            return at, self._sets[self._first[row]]
+            return start, size, self._sets[self._first[term]]
         offset = np.arange(repeat.sum()) - np.repeat(np.cumsum(repeat) - repeat, repeat)
-        return np.repeat(at, repeat), self._sets[np.repeat(self._first[row], repeat) + offset]
+        return np.repeat(start, repeat), np.repeat(size, repeat), self._sets[np.repeat(self._first[term], repeat) + offset]
 
 
-def _bigram(codes: NDArray[np.uint32]) -> NDArray[np.uint32]:
-    return np.asarray((codes[:-1] * np.uint32(0x9E3779B1) + codes[1:] * np.uint32(0x85EBCA77)) >> np.uint32(32 - _BIGRAM_BITS))
+def _prefix(codes: NDArray[np.uint32], at: NDArray[np.integer] | slice, length: int) -> NDArray[np.uint32]:
+    """Hash of the first two or three characters at positions of an array that goes on for two more."""
+    shifted = [codes[n:][at] * prime for n, prime in enumerate(_PRIMES[:length])]
+    return np.asarray(sum(shifted[1:], shifted[0]) >> np.uint32(32 - _PREFIX_BITS))

@@ -22,7 +22,7 @@ import numpy as np
 import scipy.sparse as sp
 from joblib import Parallel, delayed
 from numpy.typing import ArrayLike, NDArray
-from scipy.optimize import minimize, minimize_scalar
+from scipy.optimize import minimize_scalar
 from scipy.special import logsumexp, softmax
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.model_selection import GroupKFold, KFold, StratifiedKFold
@@ -30,9 +30,9 @@ from sklearn.svm import LinearSVC
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, column_or_1d, validate_data
 
-__all__ = ["LabelHead", "OrdinalHead", "platt", "sigmoid"]
+from disputenlp.calibration import Floats, f1_threshold, kappa, log_loss, platt, sigmoid
 
-Floats = NDArray[np.float64]
+__all__ = ["LabelHead", "OrdinalHead"]
 
 
 class _LinearHead(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
@@ -90,7 +90,7 @@ class _LinearHead(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     def _calibrate(self, values: Floats, targets: NDArray[np.bool_], weight: Floats) -> tuple[Floats, float]:
         """Slope and offset of each output, and the log loss they reach."""
         calibration = np.array([platt(values[:, k], targets[:, k], weight) for k in range(targets.shape[1])])
-        return calibration, _log_loss(values, calibration, targets, weight)
+        return calibration, log_loss(values, calibration, targets, weight)
 
     def _fit_stack(self, X: Any, targets: NDArray[np.bool_], weight: Floats, c: float) -> tuple[Floats, Floats]:
         columns = Parallel(n_jobs=self.n_jobs)(
@@ -141,9 +141,8 @@ class LabelHead(_LinearHead):
     calibration_ : ndarray of float64, shape (n_outputs, 2)
         Slope and offset of each output's sigmoid.
     thresholds_ : ndarray of float64, shape (n_outputs,)
-        For several labels, the probability from which on a label is given: half the best F1 that is reached out of fold, which is
-        where F1 has its maximum if probabilities are calibrated (Lipton, Elkan and Naryanaswamy 2014). Unlike a search for the
-        best cut it does not overfit labels with few notes.
+        For several labels, the probability from which on a label is given: the cut with the best F1 out of fold, drawn towards 0.4 for labels
+        with few notes, where the best cut is a matter of chance.
     out_of_fold_ : ndarray of float64, shape (n_samples, n_outputs), or None
         Decision values of the training notes from machines that did not see them.
 
@@ -208,7 +207,7 @@ class LabelHead(_LinearHead):
         self.thresholds_ = np.full(targets.shape[1], 0.5)
         if self.multilabel_ and self.out_of_fold_ is not None:
             found = self.probabilities(self.out_of_fold_)
-            self.thresholds_ = np.array([_f1_threshold(found[:, k], targets[:, k], weight) for k in range(targets.shape[1])])
+            self.thresholds_ = np.array([f1_threshold(found[:, k], targets[:, k], weight) for k in range(targets.shape[1])])
         return self
 
     def class_probabilities(self, values: Floats) -> Floats:
@@ -363,7 +362,7 @@ class OrdinalHead(_LinearHead):
                 scores = []
                 for value in grid:
                     self.thresholds_[k] = value
-                    scores.append(_kappa(_levels(cumulative, self.thresholds_), level, top + 1))
+                    scores.append(kappa(_levels(cumulative, self.thresholds_), level, top + 1))
                 # The middle of the best plateau, not its first point: kappa is flat and noisy there.
                 best = np.flatnonzero(np.asarray(scores) >= max(scores) - 0.002)
                 self.thresholds_[k] = grid[best[len(best) // 2]]
@@ -391,47 +390,3 @@ def _fit_binary(
     machine = LinearSVC(C=c, random_state=seed, tol=1e-3, max_iter=3000)
     machine.fit(X, target, sample_weight=weight * balance)
     return machine.coef_[0], float(machine.intercept_[0])
-
-
-def platt(values: Floats, target: NDArray[np.bool_], weight: Floats) -> tuple[float, float]:
-    """Slope and offset of the sigmoid, with Platt's prior so that few positives do not give certainty."""
-    positive = float(weight[target].sum())
-    negative = float(weight.sum()) - positive
-    goal = np.where(target, (positive + 1) / (positive + 2), 1 / (negative + 2))
-
-    def loss(parameters: Floats) -> tuple[float, Floats]:
-        z = values * parameters[0] + parameters[1]
-        slope = weight * (sigmoid(z) - goal)
-        return float(weight @ (np.logaddexp(0, z) - goal * z)), np.array([slope @ values, slope.sum()])
-
-    start = np.array([2.0, np.log((positive + 1) / (negative + 1))])
-    slope, offset = minimize(loss, start, jac=True, method="L-BFGS-B", bounds=[(0, None), (None, None)]).x
-    return float(slope), float(offset)
-
-
-def _log_loss(values: Floats, calibration: Floats, targets: NDArray[np.bool_], weight: Floats) -> float:
-    z = values * calibration[:, 0] + calibration[:, 1]
-    return float((weight[:, None] * (np.logaddexp(0, z) - targets * z)).sum())
-
-
-def _f1_threshold(found: Floats, target: NDArray[np.bool_], weight: Floats) -> float:
-    """Half of the best F1 over all cuts."""
-    order = np.argsort(-found, kind="stable")
-    hits = np.cumsum(weight[order] * target[order])
-    if not len(hits) or not hits[-1]:
-        return 0.5
-    f1 = 2 * hits / (np.cumsum(weight[order]) + hits[-1])
-    return float(f1.max() / 2)
-
-
-def _kappa(found: NDArray[np.int64], true: NDArray[np.int64], n_levels: int) -> float:
-    """Quadratic weighted kappa (Cohen 1968)."""
-    table = np.bincount(true * n_levels + found, minlength=n_levels**2).reshape(n_levels, n_levels)
-    distance = np.subtract.outer(np.arange(n_levels), np.arange(n_levels)) ** 2
-    expected = np.outer(table.sum(axis=1), table.sum(axis=0)) / table.sum()
-    return 1 - float((distance * table).sum()) / max(float((distance * expected).sum()), 1e-12)
-
-
-def sigmoid(z: Floats) -> Floats:
-    """Logistic function."""
-    return np.asarray(0.5 * (1 + np.tanh(0.5 * z)))

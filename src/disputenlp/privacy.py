@@ -12,8 +12,10 @@ names that are also words pass. See the model card.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from functools import cache
 from importlib.resources import files
+from itertools import chain
 from typing import NamedTuple
 
 import numpy as np
@@ -69,11 +71,14 @@ def mask_batch(batch: TextBatch) -> TextBatch:
     spans = find_spans(batch)
     if not spans:
         return batch
-    codes, keep = batch.codes.copy(), np.ones(len(batch.codes), dtype=np.bool_)
-    for start, end, kind in spans:
-        codes[start] = MASK_BASE + kind
-        keep[start + 1 : end] = False
-    return batch.edited(codes, keep)
+    start, end, kind = _columns(spans)
+    codes = batch.codes.copy()
+    codes[start] = MASK_BASE + kind
+    # One more inside from each span's second character on, one less from its end on.
+    steps = np.zeros(len(codes) + 1, dtype=np.int8)
+    steps[start + 1] += 1
+    steps[end] -= 1
+    return batch.edited(codes, np.cumsum(steps[:-1], dtype=np.int8) == 0)
 
 
 def find_spans(batch: TextBatch) -> list[Span]:
@@ -82,16 +87,26 @@ def find_spans(batch: TextBatch) -> list[Span]:
     spans = _number_spans(batch.codes, text)
     if "@" in text:
         spans += [Span(m.start(), m.end(), _MAIL) for m in _MAIL_PATTERN.finditer(text)]
-    codes = batch.codes.copy()
-    for span in spans:  # "3栋502室王秀兰": what a number ended is a boundary for the name after it
-        codes[span.start : span.end] = MASK_BASE + span.kind
+    codes = batch.codes
+    if spans:  # "3栋502室王秀兰": what a number ended is a boundary for the name after it
+        start, end, _ = _columns(spans)
+        codes = codes.copy()
+        codes[start] = codes[end - 1] = MASK_BASE
     spans += _name_spans(codes, text)
-    spans.sort(key=lambda span: (span.start, -span.end))
+    # As plain tuples of (start, -end, kind), the order wanted is their own.
+    ordered = sorted((start, -end, kind) for start, end, kind in spans)
     out: list[Span] = []
-    for span in spans:
-        if not out or span.start >= out[-1].end:
-            out.append(span)
+    reach = 0
+    for start, negative_end, kind in ordered:
+        if start >= reach:
+            reach = -negative_end
+            out.append(Span(start, reach, kind))
     return out
+
+
+def _columns(spans: Sequence[Span]) -> NDArray[np.int64]:
+    """Starts, ends and kinds of spans."""
+    return np.fromiter(chain.from_iterable(spans), dtype=np.int64, count=3 * len(spans)).reshape(-1, 3).T
 
 
 # ---------------------------------------------------------------- numbers and addresses

@@ -18,18 +18,17 @@ from sklearn.metrics import accuracy_score, f1_score
 from sklearn.utils.validation import check_is_fitted
 
 from disputenlp.archive import corpus, find_text_column
-from disputenlp.cleaning import MAX_CHARS, as_text
-from disputenlp.decision import KINDS, Batch, Decisions, HeadSet, explanation, label_lists, tag_frame
+from disputenlp.cleaning import as_text, slices
+from disputenlp.decision import KINDS, Batch, explanation, label_lists, tag_frame
 from disputenlp.explain import Explanation
-from disputenlp.features import NoteVectorizer
+from disputenlp.features import NoteVectorizer, as_texts
 from disputenlp.heads import LabelHead, OrdinalHead
+from disputenlp.headset import Decisions, HeadSet
 from disputenlp.model_file import read_model, write_model
 from disputenlp.taxonomy import NONE, read_labels
 from disputenlp.taxonomy import labels as taxonomy_labels
 
 __all__ = ["DisputeTagger", "load"]
-
-_BATCH = 1024
 
 
 class DisputeTagger(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
@@ -47,7 +46,7 @@ class DisputeTagger(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     Attributes
     ----------
     classes_ : ndarray
-        Category labels in the order of the columns of ``predict_proba``.
+        Category labels as they were given to ``fit``, in the order of the columns of ``predict_proba``.
     vectorizer_ : NoteVectorizer
     heads_ : HeadSet
 
@@ -139,7 +138,10 @@ class DisputeTagger(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         exclusive = read.names.index(NONE) if NONE in read.names else None
         head = LabelHead(exclusive=exclusive if target.ndim == 2 else None, **shared)
         heads: dict[str, Any] = {"categories": head.fit(X, _numbers(target), weight, group)}
-        self.classes_ = np.array(read.names)
+        self.classes_ = np.array(read.given)
+        if target.ndim == 2 and not self.table_ and read.first_matters(labelled["categories"]):
+            heads["primary"] = LabelHead(**shared).fit(X, read.primary, weight, group)
+            names["primary"] = [read.names[k] for k in heads["primary"].classes_]
         level, rows = None, np.arange(len(read.primary))
         if "risk" in labelled:
             levels = read_labels(labelled["risk"], "risks")
@@ -204,20 +206,20 @@ class DisputeTagger(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     def predict_categories(self, texts: Any) -> list[list[str]]:
         """Category labels of each note, the likeliest first; an empty list where no label was given."""
         check_is_fitted(self, "heads_")
-        return [row for batch in self._batches(_column(texts, None)[0]) for row in label_lists(batch.found, self.heads_, "id")]
+        return [row for batch in self._batches(_column(texts, None)[0]) for row in label_lists(batch.found, self.classes_)]
 
     def predict_proba(self, texts: Any, *, of: str = "categories") -> pd.DataFrame:
         """Calibrated probabilities, a column a label; ``of`` is ``"categories"``, ``"risk"`` or ``"status"``."""
         check_is_fitted(self, "heads_")
         if of not in self.heads_.heads:
             raise ValueError(f"of is {of!r}, but this tagger was trained for {sorted(self.heads_.heads)}")
-        names = self.heads_.names[of]
+        names = self.classes_ if of == "categories" else self.heads_.names[of]
         found = self._collect(texts, lambda found: found.probabilities[of])
         return pd.DataFrame(found, columns=pd.Index(names, name=of), index=_column(texts, None)[1])
 
     def score(self, texts: Any, y: Any, sample_weight: ArrayLike | None = None) -> float:
         """Accuracy for one label a note, micro-averaged F1 for several."""
-        right = read_labels(y, "categories", self.classes_.tolist() if not self.table_ else None)
+        right = read_labels(y, "categories", None if self.table_ else self.heads_.names["categories"])
         found = self._collect(texts, lambda found: found.chosen)
         if self.heads_.heads["categories"].multilabel_:
             return float(f1_score(right.indicator, found, average="micro", zero_division=0.0, sample_weight=sample_weight))
@@ -230,7 +232,7 @@ class DisputeTagger(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         邻里相邻 ...
         """
         check_is_fitted(self, "heads_")
-        return explanation(self._run([note]), self.vectorizer_, self.heads_, labels)
+        return explanation(next(self._batches([note])), self.vectorizer_, self.heads_, labels)
 
     # ------------------------------------------------------------ keeping
 
@@ -279,22 +281,22 @@ class DisputeTagger(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         settings = {key: value for key, value in self.get_params(deep=False).items() if key != "vectorizer"}
         write_model(
             path,
-            {"vectorizer": meta, "heads": heads, "settings": settings, "table": self.table_},
+            {"vectorizer": meta, "heads": heads, "settings": settings, "table": self.table_, "classes": self.classes_.tolist()},
             {**arrays, **head_arrays},
         )
 
     # ------------------------------------------------------------ the way of a batch
 
     def _batches(self, cells: list[Any]) -> Iterator[Batch]:
-        for start in range(0, max(len(cells), 1), _BATCH):
-            yield self._run(cells[start : start + _BATCH])
+        texts = as_texts(cells)
+        for part in slices(texts):
+            yield self._run(cells[part], texts[part])
 
-    def _run(self, cells: list[Any]) -> Batch:
-        texts = [(as_text(cell) or "")[:MAX_CHARS] for cell in cells]
+    def _run(self, cells: list[Any], texts: list[str]) -> Batch:
         reading = self.vectorizer_.read(texts)
-        seen = self.vectorizer_.occurrences(reading)
-        X, scale = self.vectorizer_.rows(reading, seen)
-        return Batch(cells, texts, reading, seen, scale, self.heads_.decide(self.heads_.values(X)))
+        parts = self.vectorizer_.columns(reading)
+        X, scale = self.vectorizer_.rows(reading, parts)
+        return Batch(cells, texts, reading, parts, scale, self.heads_.decide(self.heads_.values(X)))
 
     def _collect(self, texts: Any, part: Callable[[Decisions], NDArray[Any]]) -> NDArray[Any]:
         return np.concatenate([part(batch.found) for batch in self._batches(_column(texts, None)[0])])
@@ -335,7 +337,7 @@ def _read(path: str | PathLike[str]) -> DisputeTagger:
     tagger.vectorizer = clone(tagger.vectorizer_)
     tagger.heads_ = HeadSet.from_state(meta["heads"], arrays)
     tagger.table_ = meta["table"]
-    tagger.classes_ = np.array(tagger.heads_.names["categories"])
+    tagger.classes_ = np.array(meta["classes"])
     return tagger
 
 

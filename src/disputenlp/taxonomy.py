@@ -11,7 +11,7 @@ any of these into one :class:`Labelling`.
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import cache
 from importlib.resources import files
 from typing import Any, Literal, NamedTuple
@@ -90,16 +90,29 @@ class Labelling(NamedTuple):
     indicator : ndarray of bool, shape (n_notes, n_labels)
     primary : ndarray of int64, shape (n_notes,)
         Column of the first label of each note, -1 for a note without any.
+    given : list
+        The labels as they were written, in the order of ``names``: the Chinese name where ``names`` has its id.
     """
 
     names: list[Any]
     indicator: NDArray[np.bool_]
     primary: NDArray[np.int64]
+    given: list[Any]
 
     @property
     def single(self) -> bool:
         """Whether every note has exactly one label."""
         return bool((self.indicator.sum(axis=1) == 1).all())
+
+    def first_matters(self, values: Any) -> bool:
+        """Whether it says something which label of a note in ``values``, from which this was read, comes first.
+
+        So it is where every note has a label, and some pair of labels stands in both orders: labels that were put in order by name have no first
+        one, nor have sets.
+        """
+        rows = [list(value) for value in values if isinstance(value, list | tuple | np.ndarray) and len(value) > 1]
+        pairs = {(row[0], other) for row in rows for other in row[1:]}
+        return bool((self.primary >= 0).all()) and any((other, one) in pairs for one, other in pairs)
 
 
 def read_labels(values: Any, kind: Kind, names: Sequence[Any] | None = None) -> Labelling:
@@ -111,7 +124,8 @@ def read_labels(values: Any, kind: Kind, names: Sequence[Any] | None = None) -> 
         One label a note; or a list, tuple or set of labels a note, the primary first; or a table of zeros and ones with a column a label.
         An empty list, None or NaN is no label.
     kind : {"categories", "risks", "statuses"}
-        Chinese names of this kind's taxonomy are read as their ids.
+        If all labels are of this kind's taxonomy, Chinese names are read as their ids; a label set of one's own stays as it is, though some of
+        its names are also in the taxonomy.
     names : sequence, default=None
         The labels to expect, in order; ``None`` takes those that occur: in the taxonomy's order where all are its own, else in the order of
         an ordered Categorical, else sorted.
@@ -129,15 +143,18 @@ def read_labels(values: Any, kind: Kind, names: Sequence[Any] | None = None) -> 
     if isinstance(values, str | bytes):
         raise ValueError(f"expected labels of several notes, got a single text {values!r}")
     if isinstance(values, pd.DataFrame):
-        return _from_table(values.to_numpy(), [to_id(name, kind) for name in values.columns], kind)
+        return _from_table(values.to_numpy(), list(values.columns), kind)
     array = values.to_numpy() if isinstance(values, pd.Series) else values
     if hasattr(array, "toarray"):
         array = array.toarray()
     if isinstance(array, np.ndarray) and np.ndim(array) == 2:
         return _from_table(array, list(range(np.size(array, 1))), kind)
-    rows = [_row(value, kind) for value in array]
+    rows = [_row(value) for value in array]
+    read = _reader({label for row in rows for label in row}, kind, names)
+    given = {read(label): label for row in rows for label in row}
+    rows = [list(dict.fromkeys(map(read, row))) for row in rows]
     if names is None:
-        names = _order({label for row in rows for label in row}, values, kind)
+        names = _order(set(given), values, kind)
     column = {name: index for index, name in enumerate(names)}
     indicator = np.zeros((len(rows), len(names)), dtype=np.bool_)
     primary = np.full(len(rows), -1, dtype=np.int64)
@@ -148,16 +165,26 @@ def read_labels(values: Any, kind: Kind, names: Sequence[Any] | None = None) -> 
             indicator[number, column[label]] = True
         if row:
             primary[number] = column[row[0]]
-    return Labelling(list(names), indicator, primary)
+    return Labelling(list(names), indicator, primary, [given.get(name, name) for name in names])
 
 
-def _row(value: Any, kind: Kind) -> list[Any]:
+def _reader(found: set[Any], kind: Kind, names: Sequence[Any] | None) -> Callable[[Any], Any]:
+    """What turns a label as it was written into one of ``names`` or, if there are none, of the taxonomy where all are in it."""
+    if names is not None:
+        expected = set(names)
+        return lambda label: label if label in expected else to_id(label, kind)
+    if found <= {*_names(kind), *_ids(kind)}:
+        return lambda label: to_id(label, kind)
+    return lambda label: label
+
+
+def _row(value: Any) -> list[Any]:
     if value is None or (isinstance(value, float) and np.isnan(value)):
         return []
     if isinstance(value, list | tuple | set | frozenset | np.ndarray):
         ordered: Iterable[Any] = sorted(value) if isinstance(value, set | frozenset) else value
-        return list(dict.fromkeys(to_id(_plain(label), kind) for label in ordered))
-    return [to_id(_plain(value), kind)]
+        return [_plain(label) for label in ordered]
+    return [_plain(value)]
 
 
 def _plain(label: Any) -> Any:
@@ -177,4 +204,5 @@ def _from_table(table: NDArray[Any], names: list[Any], kind: Kind) -> Labelling:
     if not np.isin(table, (0, 1)).all():
         raise ValueError("a table of labels may hold only zeros and ones, a column a label")
     indicator = table.astype(np.bool_)
-    return Labelling(names, indicator, np.where(indicator.any(axis=1), indicator.argmax(axis=1), -1))
+    read = _reader(set(names), kind, None)
+    return Labelling([read(name) for name in names], indicator, np.where(indicator.any(axis=1), indicator.argmax(axis=1), -1), names)
