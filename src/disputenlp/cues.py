@@ -17,6 +17,7 @@ import tomllib
 from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib.resources import files
+from itertools import islice
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -36,6 +37,8 @@ _CLAUSE_ENDS = ",。;!?:\n"
 _SENTENCE_ENDS = "。;!?\n"
 # How far a denial reaches, in characters: 没 and 未 stand right before the word, 没有发生 may govern a list.
 _REACH_SHORT, _REACH_LONG, _REACH_AFTER, _REACH_HYPOTHETICAL, _REACH_INTENT = 3, 12, 12, 20, 6
+# What joins a word for who somebody is to the rest.
+_FRAME_BEFORE = "患有曾系属"
 _NUMERALS = "〇零一二两三四五六七八九十百千万亿几余多"
 
 
@@ -106,8 +109,7 @@ class CueLexicon:
         # Notes are matched after they were neutralized, so terms must be too: 打老婆 and 打丈夫 are one.
         # Cues and markers of scope are found in one pass: the sets behind those of the groups are the markers.
         self._marker_names = tuple(markers)
-        terms = [_neutral(group.terms) for group in self.groups] + [_neutral(group["terms"]) for group in markers.values()]
-        self._matcher = Matcher(terms)
+        self._matcher = Matcher(_neutral([*(group.terms for group in self.groups), *(group["terms"] for group in markers.values())]))
         self._scoped = np.array([group.scoped for group in self.groups], dtype=np.bool_)
         width = np.where(self._scoped, len(SCOPES), 1)
         self._first_column = np.cumsum(width) - width
@@ -170,12 +172,12 @@ def _scopes(
         previous = marker[last]
         return np.asarray((last >= 0) & (unit[previous] == unit[start]) & (start - previous - size[last] <= reach))
 
-    def within(name: str) -> NDArray[np.bool_]:
-        """Whether the hit's sentence holds a marker."""
+    def within(name: str, unit: NDArray[np.int32]) -> NDArray[np.bool_]:
+        """Whether the hit's unit holds a marker."""
         marker, _ = found.get(name, empty)
-        has = np.zeros(sentence[-1] + 1, dtype=np.bool_)
-        has[sentence[marker]] = True
-        return has[sentence[start]]
+        has = np.zeros(unit[-1] + 1, dtype=np.bool_)
+        has[unit[marker]] = True
+        return has[unit[start]]
 
     after = found.get("denied_after", empty)[0]
     denied_after = np.zeros(len(start), dtype=np.bool_)
@@ -185,7 +187,7 @@ def _scopes(
         denied_after = (distance >= 0) & (distance <= _REACH_AFTER) & (sentence[after[following]] == sentence[start])
     conditions = (
         before("denied", clause, _REACH_SHORT, slice(0, 2)) | before("denied", clause, _REACH_LONG, slice(2, 32)) | denied_after,
-        within("taught"),
+        within("taught", sentence) | within("taught_note", np.cumsum(codes == SEP, dtype=np.int32)),
         before("hypothetical", sentence, _REACH_HYPOTHETICAL),
         before("past", sentence, 10**6),
         before("reported", clause, 10**6),
@@ -194,8 +196,10 @@ def _scopes(
     return np.select(conditions, range(_ASSERTED), default=_ASSERTED)
 
 
-def _neutral(terms: Sequence[str]) -> list[str]:
-    return [term for term in dict.fromkeys(neutralize(clean_batch([term.lower() for term in terms])).texts()) if term]
+def _neutral(term_sets: Sequence[Sequence[str]]) -> list[list[str]]:
+    """Sets of terms as they are in notes that were neutralized."""
+    flat = iter(neutralize(clean_batch([term.lower() for terms in term_sets for term in terms])).texts())
+    return [[term for term in dict.fromkeys(islice(flat, len(terms))) if term] for terms in term_sets]
 
 
 def neutralize(batch: TextBatch) -> TextBatch:
@@ -212,6 +216,8 @@ def neutralize(batch: TextBatch) -> TextBatch:
         start, length, group = _longest(*(array[(hits[2] >= n_removed) == same] for array in hits))
         free = keep[start] & keep[start + length - 1]
         start, length, group = start[free], length[free], group[free]
+        if not same:
+            start, length = _with_frame(batch.codes, start, length)
         for offset in range(int(length.max(initial=0))):
             keep[start[length > offset] + offset] = False
         if same:
@@ -219,6 +225,17 @@ def neutralize(batch: TextBatch) -> TextBatch:
             keep[start] = True
     _shorten_numbers(codes, keep)
     return batch if keep.all() and (codes == batch.codes).all() else batch.edited(codes, keep)
+
+
+def _with_frame(
+    codes: NDArray[np.uint32], start: NDArray[np.int32], length: NDArray[np.int32]
+) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+    """Spans of words that are removed, with what only joins them to the rest: 患 before an illness, 的 behind it."""
+    for _ in range(2):
+        before = _table(_FRAME_BEFORE)[codes[np.maximum(start - 1, 0)]] & (codes[np.maximum(start - 1, 0)] != SEP) & (start > 0)
+        start, length = start - before, length + before
+    after = codes[np.minimum(start + length, len(codes) - 1)] == ord("的")
+    return start.astype(np.int32), (length + after).astype(np.int32)
 
 
 def _shorten_numbers(codes: NDArray[np.uint32], keep: NDArray[np.bool_]) -> None:

@@ -77,6 +77,9 @@ class HeadSet:
         Slope and offset by which the probability of the chosen class becomes the probability that the choice is right: choosing the highest
         of many probabilities picks those that are too high.
 
+    matrix : ndarray of float32, shape (n_features, n_outputs), default=None
+        Coefficients of all heads, where they are in one array already.
+
     Attributes
     ----------
     matrix : ndarray of float32, shape (n_features, n_outputs)
@@ -90,13 +93,16 @@ class HeadSet:
         names: Mapping[str, Sequence[str]],
         unsure_below: float = 0.0,
         confidence: Mapping[str, Sequence[float]] | None = None,
+        matrix: NDArray[np.float32] | None = None,
     ) -> None:
         self.confidence = {name: tuple(curve) for name, curve in (confidence or {}).items()}
         self.heads = heads
         self.names = {head: list(labels) for head, labels in names.items()}
         self.unsure_below = unsure_below
-        stack = np.vstack([head.coef_ for head in heads.values()]).T
-        self.matrix = np.ascontiguousarray(stack.astype(np.float16).astype(np.float32))
+        if matrix is None:
+            stack = np.vstack([head.coef_ for head in heads.values()]).T
+            matrix = np.ascontiguousarray(stack.astype(np.float16).astype(np.float32))
+        self.matrix = matrix
         self.intercept = np.concatenate([head.intercept_ for head in heads.values()]).astype(np.float32)
         self._slices, first = {}, 0
         for name, head in heads.items():
@@ -117,20 +123,17 @@ class HeadSet:
     @classmethod
     def from_state(cls, meta: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> HeadSet:
         """Make a head set from what :meth:`state` gave."""
-        matrix, first = arrays["matrix"].astype(np.float64), 0
+        matrix, first = arrays["matrix"].astype(np.float32), 0
         heads: Heads = {}
         for name, saved in meta["heads"].items():
             head = (OrdinalHead if name == "risk" else LabelHead)(**saved["params"])
             for key, value in saved["fitted"].items():
                 setattr(head, key, np.array(value) if isinstance(value, list) else value)
             last = first + len(head.thresholds_)
-            head.coef_, head.intercept_ = (
-                matrix[:, first:last].T,
-                arrays["intercept"][first:last].astype(np.float64),
-            )
+            head.coef_, head.intercept_ = matrix[:, first:last].T, arrays["intercept"][first:last]  # type: ignore[assignment]
             head.n_features_in_, head.out_of_fold_ = len(matrix), None
             heads[name], first = head, last
-        return cls(heads, meta["names"], meta["unsure_below"], meta["confidence"])
+        return cls(heads, meta["names"], meta["unsure_below"], meta["confidence"], matrix)
 
     @property
     def none(self) -> int | None:
@@ -258,6 +261,10 @@ class HeadSet:
         chosen = found["categories"] >= self.heads["categories"].thresholds_
         primary = weight.argmax(axis=1)
         if self.none is not None:
+            # No dispute only where that is likelier than all disputes together: with many categories, it often is likelier than each of them.
+            unclear = np.flatnonzero((primary == self.none) & (weight[:, self.none] <= 0.5))
+            others = np.delete(weight[unclear], self.none, axis=1).argmax(axis=1)
+            primary[unclear] = others + (others >= self.none)
             chosen[:, self.none] = False
             chosen[primary == self.none] = False
         chosen[np.arange(len(chosen)), primary] = True

@@ -40,7 +40,7 @@ class DisputeTagger(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         Features; ``None`` takes the defaults.
     C, class_weight, n_folds, n_jobs, random_state
         As in :class:`~disputenlp.heads.LabelHead`.
-    miss_rate : float, default=0.05
+    miss_rate : float, default=0.04
         Share of notes of the highest risk that may be missed, see :class:`~disputenlp.heads.OrdinalHead`.
 
     Attributes
@@ -64,7 +64,7 @@ class DisputeTagger(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         *,
         C: float | tuple[float, ...] = (0.1, 0.3, 1.0, 3.0),
         class_weight: str | float | None = 0.5,
-        miss_rate: float = 0.05,
+        miss_rate: float = 0.04,
         n_folds: int = 5,
         n_jobs: int | None = None,
         random_state: int = 0,
@@ -334,7 +334,7 @@ def _read(path: str | PathLike[str]) -> DisputeTagger:
     settings: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in meta["settings"].items()}
     tagger = DisputeTagger(**settings)
     tagger.vectorizer_ = NoteVectorizer.from_state(meta["vectorizer"], arrays)
-    tagger.vectorizer = clone(tagger.vectorizer_)
+    tagger.vectorizer = NoteVectorizer(**tagger.vectorizer_.get_params(deep=False))
     tagger.heads_ = HeadSet.from_state(meta["heads"], arrays)
     tagger.table_ = meta["table"]
     tagger.classes_ = np.array(meta["classes"])
