@@ -22,7 +22,7 @@ model: $(VENV)/installed
 
 # All figures of the model card; takes some minutes.
 evaluate: $(VENV)/installed
-	$(BIN)/disputenlp evaluate --full --card data/MODEL_CARD.md --dev $(DEV)
+	$(BIN)/disputenlp evaluate --full --card data/MODEL_CARD.md --dev $(DEV) --behaviour tests/behaviour
 
 benchmark: $(VENV)/installed-bench
 	$(BIN)/python benchmarks/throughput.py

@@ -65,12 +65,12 @@ def test_a_killed_run_goes_on_and_gives_the_same_bytes(source, tmp_path) -> None
     script = tmp_path / "run.py"
     script.write_text(RUN, encoding="utf-8")
     for name in ("whole.parquet", "killed.parquet"):
-        kills = 0 if name == "whole.parquet" else 6
+        kills = 0 if name == "whole.parquet" else 20
         target = tmp_path / name
         rng = random.Random(1)
         for _ in range(kills):
             run = subprocess.Popen([sys.executable, str(script), str(source), str(target)])
-            time.sleep(rng.uniform(0.8, 2.2))
+            time.sleep(rng.uniform(0.5, 3.0))
             run.send_signal(signal.SIGKILL if os.name == "posix" else signal.SIGTERM)
             run.wait()
             assert not list(tmp_path.glob(".*.part")) or not target.exists()
@@ -135,5 +135,26 @@ def test_dask_gives_the_local_result(tagger, few, tmp_path) -> None:
     out = dn.tag_dask(dd.from_pandas(frame, npartitions=3), text="text").compute(scheduler="sync")
     tags = tagger.tag(frame["text"])
     assert out["id"].tolist() == frame["id"].tolist()
+    assert out["category"].tolist() == tags["category"].tolist()
+    assert out["risk"].astype(str).tolist() == tags["risk"].astype(str).tolist()
+
+
+def test_a_cluster_gives_the_local_result_though_a_worker_dies(tagger, few, tmp_path) -> None:
+    dd = pytest.importorskip("dask.dataframe")
+    distributed = pytest.importorskip("distributed")
+    frame = few[["id", "text"]]
+    dd.from_pandas(frame, npartitions=12).to_parquet(tmp_path / "in")
+    with (
+        distributed.LocalCluster(n_workers=2, threads_per_worker=1, processes=True, dashboard_address=":0") as cluster,
+        distributed.Client(cluster) as client,
+    ):
+        work = dn.tag_dask(dd.read_parquet(tmp_path / "in"), text="text").to_parquet(tmp_path / "out", compute=False)
+        future = client.compute(work)
+        time.sleep(1)
+        os.kill(next(iter(cluster.workers.values())).pid, signal.SIGKILL if os.name == "posix" else signal.SIGTERM)
+        future.result(timeout=120)
+    out = pd.read_parquet(tmp_path / "out").sort_values("id", ignore_index=True)
+    tags = tagger.tag(frame.sort_values("id", ignore_index=True)["text"])
+    assert out["id"].tolist() == sorted(frame["id"])
     assert out["category"].tolist() == tags["category"].tolist()
     assert out["risk"].astype(str).tolist() == tags["risk"].astype(str).tolist()

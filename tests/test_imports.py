@@ -16,7 +16,7 @@ LEVELS = [
     {"decision"},
     {"tagger"},
     {"batch", "evaluation"},
-    {"cli"},
+    {"cli", "cluster"},
     {"__main__", "__init__"},
 ]
 

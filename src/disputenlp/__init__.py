@@ -25,7 +25,7 @@ _MODULE_OF = {
     "split_entries": "archive",
     "corpus": "archive",
     "tag_archive": "batch",
-    "tag_dask": "batch",
+    "tag_dask": "cluster",
     "evaluate": "evaluation",
     "clean": "cleaning",
     "mask": "privacy",
@@ -38,8 +38,8 @@ if TYPE_CHECKING:
     from disputenlp.archive import read_archive as read_archive
     from disputenlp.archive import split_entries as split_entries
     from disputenlp.batch import tag_archive as tag_archive
-    from disputenlp.batch import tag_dask as tag_dask
     from disputenlp.cleaning import clean as clean
+    from disputenlp.cluster import tag_dask as tag_dask
     from disputenlp.evaluation import evaluate as evaluate
     from disputenlp.features import NoteVectorizer as NoteVectorizer
     from disputenlp.privacy import mask as mask

@@ -4,7 +4,7 @@
 when all are there they are joined. What is on disk is always whole (a part is renamed into place), and a manifest says which source, model
 and options it belongs to. So a run that was killed goes on where it stopped, and gives what an uninterrupted one gives, byte for byte.
 
-:func:`tag_dask` does the same for a Dask DataFrame, one partition after the other, on as many machines as there are.
+On more than one machine, see :mod:`disputenlp.cluster`.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from disputenlp.archive import READABLE, ArchiveError, find_text_column, iter_ar
 from disputenlp.tagger import DisputeTagger, load
 from disputenlp.writing import check_target, join_parts, write_parts
 
-__all__ = ["Summary", "tag_archive", "tag_dask", "tag_table"]
+__all__ = ["Summary", "tag_archive", "tag_table"]
 
 #: Rows of a part: large enough that its overhead does not count, small enough that little is lost when a run is killed.
 PART_ROWS = 10_000
@@ -114,15 +114,23 @@ def tag_archive(
     _check_space(source, target)
     folder = target.with_name(target.name + ".parts")
     options = {"text": text, "labels": labels, "evidence": evidence, "part_rows": PART_ROWS}
+    count = _worker_count(workers, source)
+    starting = _start_workers(count)
     _prepare(folder, source, tagger or load(), options, resume)
     total = Summary()
     done = False
+
+    def finished(advance: Callable[[int], None]) -> Iterator[Path]:
+        """Files of the parts, each as soon as it and all before it are done."""
+        for number, part in enumerate(_run_parts(folder, source, count, options)):
+            total.add(part)
+            advance(part.rows)
+            yield _part_file(folder, number)
+
     try:
+        list(starting)
         with _bar(progress, source) as advance:
-            for part in _run_parts(folder, source, workers, options):
-                total.add(part)
-                advance(part.rows)
-        join_parts(_part_files(folder), target)
+            join_parts(finished(advance), target)
         done = True
     except OSError as error:
         raise ArchiveError(
@@ -155,69 +163,6 @@ def tag_table(tagger: DisputeTagger, frame: pd.DataFrame, text: str | None, labe
     return pd.concat([frame, tags], axis=1), failed
 
 
-def tag_dask(ddf: Any, text: str | None = None, tagger: DisputeTagger | None = None, *, labels: str = "zh", evidence: bool = True) -> Any:
-    """Tag a Dask DataFrame, lazily.
-
-    Parameters
-    ----------
-    ddf : dask.dataframe.DataFrame
-    text : str, default=None
-        Column of the notes; ``None`` looks for it in the first rows.
-    tagger : DisputeTagger, default=None
-        ``None`` takes the bundled model, which every worker has; another travels to each worker once.
-    labels : {"zh", "id"}, default="zh"
-    evidence : bool, default=True
-
-    Returns
-    -------
-    dask.dataframe.DataFrame
-        The same partitions and columns, with the columns of the tags behind them; lists as one text, joined by ``；``, since pandas cannot read
-        back columns of lists that Dask has written.
-    """
-    from dask.delayed import delayed
-
-    if text is None:
-        text = find_text_column(ddf.head(200, npartitions=-1))
-    empty = _tag_partition(ddf._meta, text, _bytes_of(tagger), labels, evidence)
-    model = None if tagger is None else delayed(_bytes_of(tagger), pure=True)
-    return ddf.map_partitions(_tag_partition, text, model, labels, evidence, meta=empty)
-
-
-def _tag_partition(frame: pd.DataFrame, text: str, model: bytes | None, labels: str, evidence: bool) -> pd.DataFrame:
-    import pyarrow as pa
-
-    tagged = tag_table(_tagger_of(model), frame, text, labels, evidence)[0]
-    new = tagged.columns[len(frame.columns) :]
-    lists = {name: tagged[name].str.join("；") for name in ("categories", "evidence") if name in new}
-    # Dask needs to know what is in a column before it has seen one.
-    texts = {name: pd.ArrowDtype(pa.string()) for name in ("category", "status", "categories", "evidence") if name in new}
-    return tagged.assign(**lists).astype(texts)
-
-
-def _bytes_of(tagger: DisputeTagger | None) -> bytes | None:
-    if tagger is None:
-        return None
-    from tempfile import TemporaryDirectory
-
-    with TemporaryDirectory() as folder:
-        path = Path(folder, _MODEL)
-        tagger.save(path)
-        return path.read_bytes()
-
-
-@lru_cache(maxsize=2)
-def _tagger_of(model: bytes | None) -> DisputeTagger:
-    """The tagger of a process: opened once, however many partitions it works on."""
-    if model is None:
-        return load()
-    from tempfile import TemporaryDirectory
-
-    with TemporaryDirectory() as folder:
-        path = Path(folder, _MODEL)
-        path.write_bytes(model)
-        return load(path)
-
-
 # ---------------------------------------------------------------- parts
 
 
@@ -240,7 +185,7 @@ def _tag_part(folder: Path, number: int, frame: pd.DataFrame, options: dict[str,
     return summary
 
 
-def _run_parts(folder: Path, source: Path, workers: int | None, options: dict[str, Any]) -> Iterator[Summary]:
+def _run_parts(folder: Path, source: Path, count: int, options: dict[str, Any]) -> Iterator[Summary]:
     """Summaries of all parts, in order; those that are there already are not made again."""
     from joblib import Parallel, delayed, parallel_config
 
@@ -251,16 +196,37 @@ def _run_parts(folder: Path, source: Path, workers: int | None, options: dict[st
             done = _summary_file(folder, number)
             yield delayed(_read_summary)(done) if done.exists() else delayed(_tag_part)(folder, number, frame, options)
 
-    count = workers or os.cpu_count() or 1
-    if count < 1:
-        raise ValueError(f"workers is {workers!r}, but must be at least 1")
-    if workers is None and source.is_file() and source.stat().st_size < 8_000_000:
-        count = 1  # starting a process takes longer than tagging this
     if count == 1:
         yield from (function(*args, **kwargs) for function, args, kwargs in tasks())
         return
     with parallel_config(backend="loky", inner_max_num_threads=1):
         yield from Parallel(n_jobs=count, return_as="generator", batch_size=1, pre_dispatch=count + 2, max_nbytes=None)(tasks())
+
+
+def _worker_count(workers: int | None, source: Path) -> int:
+    """How many processes to use."""
+    if workers is not None and workers < 1:
+        raise ValueError(f"workers is {workers!r}, but must be at least 1")
+    if workers is None and source.is_file() and source.stat().st_size < 8_000_000:
+        return 1  # starting a process takes longer than tagging this
+    return workers or os.cpu_count() or 1
+
+
+def _start_workers(count: int) -> Iterator[None]:
+    """Let the worker processes start and import what they need while this one still prepares."""
+    from joblib import Parallel, delayed, parallel_config
+
+    if count == 1:
+        return iter(())
+    with parallel_config(backend="loky", inner_max_num_threads=1):
+        started: Iterator[None] = Parallel(n_jobs=count, return_as="generator", batch_size=1, max_nbytes=None)(
+            delayed(_started)() for _ in range(count)
+        )
+    return started
+
+
+def _started() -> None:
+    """Nothing: that this runs means that the module, and so all that it imports, is there."""
 
 
 def _source_parts(source: Path) -> Iterator[pd.DataFrame]:
@@ -304,10 +270,6 @@ def _summary_file(folder: Path, number: int) -> Path:
 
 def _read_summary(path: Path) -> Summary:
     return Summary(**json.loads(path.read_text(encoding="utf-8")))
-
-
-def _part_files(folder: Path) -> list[Path]:
-    return sorted(folder.glob("[0-9]*.parquet"))
 
 
 # ---------------------------------------------------------------- the manifest

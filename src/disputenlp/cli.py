@@ -96,6 +96,9 @@ def evaluate(
     dev: Annotated[
         Path | None, typer.Option(metavar="文件", help="交叉验证时另测的标注文件。 A second labelled file to measure on.")
     ] = None,
+    behaviour: Annotated[
+        Path | None, typer.Option(metavar="文件夹", help="再跑这里的行为测试。 Folder of behavioural cases to run too.")
+    ] = None,
     full: Annotated[bool, typer.Option(help="再加学习曲线和消融表。 Learning curve and ablation too.")] = False,
 ) -> None:
     """衡量模型有多准。 Measure how right a model is."""
@@ -104,7 +107,7 @@ def evaluate(
     from disputenlp.tagger import load
 
     if src is None:
-        _out.print(evaluate_corpus(card=card, dev=dev, full=full))
+        _out.print(evaluate_corpus(card=card, dev=dev, behaviour=behaviour, full=full))
     else:
         _out.print(measure(load(model), read_labelled(src, text)))
 

@@ -21,7 +21,7 @@ from sklearn.model_selection import GroupKFold
 
 from disputenlp.archive import ArchiveError, corpus, find_text_column, read_archive
 from disputenlp.features import NoteVectorizer
-from disputenlp.tagger import DisputeTagger
+from disputenlp.tagger import DisputeTagger, load
 from disputenlp.taxonomy import labels, read_labels
 
 __all__ = [
@@ -313,7 +313,7 @@ def _coverage(confidence: NDArray[np.float64], right: NDArray[np.bool_]) -> pd.D
 # ---------------------------------------------------------------- the model card
 
 
-def evaluate_corpus(*, card: Path | None = None, dev: Path | None = None, full: bool = False) -> str:
+def evaluate_corpus(*, card: Path | None = None, dev: Path | None = None, behaviour: Path | None = None, full: bool = False) -> str:
     """Measure the bundled way of training on unseen voices of the corpus and, if given, on a second file; write the figures to a model card.
 
     Returns
@@ -331,6 +331,8 @@ def evaluate_corpus(*, card: Path | None = None, dev: Path | None = None, full: 
         given = labelled_columns(notes)
         tagger = DisputeTagger(n_jobs=-1).fit(notes["text"], **given, groups=notes["voice"])
         parts.append(evaluate(tagger, read_labelled(dev), title=f"{dev.name} (never trained on)").to_markdown())
+    if behaviour is not None:
+        parts.append(behaviour_table(run_behaviour(load(), read_cases(behaviour))))
     if full:
         parts += [_learning_curve(notes), _ablation(notes)]
     out = "\n\n".join(parts)
@@ -347,6 +349,18 @@ def update_block(path: Path, name: str, text: str) -> None:
         raise ArchiveError(f"{path}: has no block {begin} … {end} to write the figures to")
     head, tail = page.split(begin, 1)[0], page.split(end, 1)[1]
     path.write_text(f"{head}{begin}\n{text}\n{end}{tail}", encoding="utf-8")
+
+
+def behaviour_table(results: pd.DataFrame) -> str:
+    """Share of behavioural cases passed, by kind and by what is tested, as Markdown."""
+    identity = results.get("identity", pd.Series(False, index=results.index)) == True  # noqa: E712
+    kind = results["kind"].where(~identity, "invariance: who somebody is")
+    by_kind = results.groupby(kind)["passed"].agg(["mean", "size"])
+    by_test = results.groupby(["kind", "test"])["passed"].agg(["mean", "size"]).reset_index()
+    by_test.insert(0, "kind", by_test.pop("kind") + ": " + by_test.pop("test"))
+    tables = [by_kind.rename_axis("kind").reset_index(), by_test.sort_values("mean", kind="stable")]
+    named = [table.set_axis(["cases", "passed", "number"], axis=1).astype({"number": str}) for table in tables]
+    return "#### Behavioural cases (bundled model)\n\n" + "\n\n".join(map(_markdown, named))
 
 
 _SHORT = ("primary accuracy", "primary macro-F1", "multi-label micro-F1", "risk QWK", "high recall", "high precision", "status accuracy")

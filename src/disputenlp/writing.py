@@ -5,7 +5,7 @@ Every writer takes the table part by part, so that memory does not grow with an 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from itertools import chain
@@ -69,25 +69,44 @@ def write_parts(parts: Iterable[pd.DataFrame], path: str | PathLike[str]) -> Non
             raise ArchiveError(f"{path}: needs the package {error.name}; run: pip install 'disputenlp[all]'") from None
 
 
-def join_parts(files: Sequence[Path], path: str | PathLike[str]) -> None:
-    """Write one file of many parquet files with the same columns; what was empty in one of them takes the type it has in the others."""
+def join_parts(files: Iterable[Path], path: str | PathLike[str]) -> None:
+    """Write one file of many parquet files with the same columns, as they come; what was empty in one takes the type it has in the others."""
+    import pyarrow.parquet as pq
+
+    if Path(path).suffix.lower() == ".parquet":
+        _join_parquet(iter(files), Path(path))
+    else:
+        write_parts((_plain(pq.read_table(file)) for file in files), path)
+
+
+def _join_parquet(files: Iterator[Path], path: Path) -> None:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    if Path(path).suffix.lower() != ".parquet":
-        write_parts((_plain(pq.read_table(file)) for file in files), path)
-        return
-    try:
-        schema = pa.unify_schemas([pq.read_schema(file).remove_metadata() for file in files], promote_options="permissive")
-    except pa.ArrowTypeError as error:
-        raise ArchiveError(f"{path}: a column of the source changes its type ({error}); write csv or jsonl instead") from None
-    with whole_file(Path(path)) as part, pq.ParquetWriter(part, schema) as writer:
-        for file in files:
-            table = pq.read_table(file)
-            missing = [name for name in schema.names if name not in table.column_names]
-            for name in missing:
-                table = table.append_column(name, pa.nulls(len(table), schema.field(name).type))
-            writer.write_table(table.select(schema.names).cast(schema))
+    seen = [next(files)]
+    schema = pq.read_schema(seen[0]).remove_metadata()
+    with whole_file(path) as part:
+        with pq.ParquetWriter(part, schema) as writer:
+            for file in chain(seen[:], files):
+                seen.append(file)
+                table = pq.read_table(file).replace_schema_metadata()
+                if table.schema != schema:
+                    break
+                writer.write_table(table)
+            else:
+                return
+        # Another type in a later part: all have to be known before the first can be written.
+        seen = [*dict.fromkeys(seen), *files]
+        try:
+            schema = pa.unify_schemas([pq.read_schema(file).remove_metadata() for file in seen], promote_options="permissive")
+        except pa.ArrowTypeError as error:
+            raise ArchiveError(f"{path}: a column of the source changes its type ({error}); write csv or jsonl instead") from None
+        with pq.ParquetWriter(part, schema) as writer:
+            for file in seen:
+                table = pq.read_table(file)
+                for name in [name for name in schema.names if name not in table.column_names]:
+                    table = table.append_column(name, pa.nulls(len(table), schema.field(name).type))
+                writer.write_table(table.select(schema.names).cast(schema))
 
 
 def _plain(table: Any) -> pd.DataFrame:
