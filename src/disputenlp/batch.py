@@ -226,7 +226,11 @@ def _start_workers(count: int) -> Iterator[None]:
 
 
 def _started() -> None:
-    """Nothing: that this runs means that the module, and so all that it imports, is there."""
+    """Tag something, so that imports and tables are there, and as much memory as a part takes.
+
+    A worker whose memory grows by 300 MB after its first task is taken for a leaking one by loky, and replaced.
+    """
+    load().tag(["楼上漏水泡了我家天花板，找了三次都不管，今天在楼道里吵起来了，没动手。" * 4] * 4096)
 
 
 def _source_parts(source: Path) -> Iterator[pd.DataFrame]:

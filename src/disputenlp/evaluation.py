@@ -10,6 +10,7 @@ import html
 import json
 import re
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from sklearn.model_selection import GroupKFold
 
 from disputenlp.archive import ArchiveError, corpus, find_text_column, read_archive
 from disputenlp.features import NoteVectorizer
-from disputenlp.tagger import DisputeTagger, load
+from disputenlp.tagger import DisputeTagger, load, untrained
 from disputenlp.taxonomy import labels, read_labels
 
 __all__ = [
@@ -148,7 +149,7 @@ def compare_tags(labelled: pd.DataFrame, tags: pd.DataFrame, *, title: str = "ev
 
 def cross_validate(
     labelled: pd.DataFrame,
-    make: Callable[[], DisputeTagger] = lambda: DisputeTagger(n_jobs=-1),
+    make: Callable[[], DisputeTagger] = untrained,
     *,
     groups: str = "voice",
     n_folds: int = 5,
@@ -160,8 +161,8 @@ def cross_validate(
     ----------
     labelled : DataFrame
         Columns ``text``, ``categories``, and where wanted ``risk``, ``status``, and that of ``groups``.
-    make : callable, default=DisputeTagger
-        Makes an untrained tagger.
+    make : callable, default=untrained
+        Makes an untrained tagger; the default has the settings of the bundled model.
     groups : str, default="voice"
     n_folds : int, default=5
     size : int, default=None
@@ -329,7 +330,7 @@ def evaluate_corpus(*, card: Path | None = None, dev: Path | None = None, behavi
     ]
     if dev is not None and dev.exists():
         given = labelled_columns(notes)
-        tagger = DisputeTagger(n_jobs=-1).fit(notes["text"], **given, groups=notes["voice"])
+        tagger = untrained().fit(notes["text"], **given, groups=notes["voice"])
         parts.append(evaluate(tagger, read_labelled(dev), title=f"{dev.name} (never trained on)").to_markdown())
     if behaviour is not None:
         parts.append(behaviour_table(run_behaviour(load(), read_cases(behaviour))))
@@ -379,18 +380,18 @@ def _ablation(notes: pd.DataFrame) -> str:
         "without words": {"word_weight": 0.0},
         "without word pairs": {"word_ngrams": 1},
         "without characters": {"char_weight": 0.0},
-        "characters 1–2": {"char_ngrams": (1, 2)},
+        "characters 1–3": {"char_ngrams": (1, 3)},
         "characters 2–4": {"char_ngrams": (2, 4)},
         "without cues": {"cue_weight": 0.0},
         "cues without scope": {"scope": False},
         "without dictionary": {"domain_dict": False},
         "without masking": {"mask": False},
     }
-    rows = {
-        name: compare_tags(notes, cross_validate(notes, lambda params=params: DisputeTagger(NoteVectorizer(**params), n_jobs=-1))).numbers  # type: ignore[misc]
-        for name, params in without.items()
-    }
-    return "#### Ablation (unseen voices)\n\n" + _markdown(_short(rows))
+    rows = {}
+    for name, params in without.items():
+        make = partial(untrained().set_params, vectorizer=NoteVectorizer(**params))
+        rows[name] = compare_tags(notes, cross_validate(notes, make, n_folds=2)).numbers
+    return "#### Ablation (unseen voices, two folds)\n\n" + _markdown(_short(rows))
 
 
 def _short(rows: dict[str, dict[str, float]]) -> pd.DataFrame:
