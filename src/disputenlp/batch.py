@@ -116,7 +116,11 @@ def tag_archive(
     options = {"text": text, "labels": labels, "evidence": evidence, "part_rows": PART_ROWS}
     count = _worker_count(workers, source)
     starting = _start_workers(count)
-    _prepare(folder, source, tagger or load(), options, resume)
+    try:
+        _prepare(folder, source, tagger or load(), options, resume)
+    finally:
+        # Also where the run is refused: what was started is waited for, or joblib would complain after the error.
+        list(starting)
     total = Summary()
     done = False
 
@@ -128,7 +132,6 @@ def tag_archive(
             yield _part_file(folder, number)
 
     try:
-        list(starting)
         with _bar(progress, source) as advance:
             join_parts(finished(advance), target)
         done = True

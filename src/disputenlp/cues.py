@@ -37,6 +37,8 @@ _CLAUSE_ENDS = ",。;!?:\n"
 _SENTENCE_ENDS = "。;!?\n"
 # How far a denial reaches, in characters: 没 and 未 stand right before the word, 没有发生 may govern a list.
 _REACH_SHORT, _REACH_LONG, _REACH_AFTER, _REACH_HYPOTHETICAL, _REACH_INTENT = 3, 12, 12, 20, 6
+# The set of words that are removed, among those of who somebody is.
+_REMOVED = 0
 # What joins a word for who somebody is to the rest.
 _FRAME_BEFORE = "患有曾系属"
 _NUMERALS = "〇零一二两三四五六七八九十百千万亿几余多"
@@ -209,11 +211,10 @@ def neutralize(batch: TextBatch) -> TextBatch:
     both (``resources/identity.toml``). Runs of digits become one digit, but for service numbers such as 12345, and so do sums of money.
     So no score can depend on them, whatever was in the training notes.
     """
-    matcher, n_removed = _identity()
     codes, keep = batch.codes.copy(), np.ones(len(batch.codes), dtype=np.bool_)
-    hits = matcher.match(batch.codes)
+    hits = _identity().match(batch.codes)
     for same in (False, True):
-        start, length, group = _longest(*(array[(hits[2] >= n_removed) == same] for array in hits))
+        start, length, group = _longest(*(array[(hits[2] != _REMOVED) == same] for array in hits))
         free = keep[start] & keep[start + length - 1]
         start, length, group = start[free], length[free], group[free]
         if not same:
@@ -221,7 +222,7 @@ def neutralize(batch: TextBatch) -> TextBatch:
         for offset in range(int(length.max(initial=0))):
             keep[start[length > offset] + offset] = False
         if same:
-            codes[start] = KIND_BASE + group - n_removed
+            codes[start] = KIND_BASE + group - 1
             keep[start] = True
     _shorten_numbers(codes, keep)
     return batch if keep.all() and (codes == batch.codes).all() else batch.edited(codes, keep)
@@ -232,7 +233,8 @@ def _with_frame(
 ) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
     """Spans of words that are removed, with what only joins them to the rest: 患 before an illness, 的 behind it."""
     for _ in range(2):
-        before = _table(_FRAME_BEFORE)[codes[np.maximum(start - 1, 0)]] & (codes[np.maximum(start - 1, 0)] != SEP) & (start > 0)
+        previous = codes[np.maximum(start - 1, 0)]
+        before = _table(_FRAME_BEFORE)[previous] & (previous != SEP) & (start > 0)
         start, length = start - before, length + before
     after = codes[np.minimum(start + length, len(codes) - 1)] == ord("的")
     return start.astype(np.int32), (length + after).astype(np.int32)
@@ -279,11 +281,10 @@ def _longest(start: NDArray[np.int32], length: NDArray[np.int32], group: NDArray
 
 
 @cache
-def _identity() -> tuple[Matcher, int]:
-    """Matcher of the words to remove and of the words that are made the same, and how many sets of the former come first."""
+def _identity() -> Matcher:
+    """Matcher of the words to remove, which are one set, and behind it of the words that are made the same, a set each."""
     table = tomllib.loads(resource_text("identity.toml"))
-    removed = [word for words in table["removed"].values() for word in words]
-    return Matcher([removed, *table["same"].values()]), 1
+    return Matcher([[word for words in table["removed"].values() for word in words], *table["same"].values()])
 
 
 @cache
