@@ -9,13 +9,16 @@ SOURCE = Path(__file__).parents[1] / "src" / "disputenlp"
 LEVELS = [
     {"taxonomy"},
     {"cleaning"},
-    {"hashing", "privacy", "archive", "model_file"},
+    {"hashing", "archive", "model_file", "workers"},
+    {"names"},
+    {"privacy"},
     {"cues", "tokenizer", "writing", "rows", "calibration"},
     {"features", "heads"},
     {"explain", "headset"},
     {"decision"},
     {"tagger"},
-    {"batch", "evaluation"},
+    {"parts", "evaluation"},
+    {"batch"},
     {"cli", "cluster"},
     {"__main__", "__init__"},
 ]

@@ -4,7 +4,8 @@ import pytest
 
 import disputenlp as dn
 from disputenlp.cleaning import HOTLINES
-from disputenlp.privacy import id_number_is_valid, looks_like_name
+from disputenlp.names import looks_like_name
+from disputenlp.privacy import id_number_is_valid
 
 
 @pytest.mark.parametrize(

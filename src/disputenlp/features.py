@@ -24,7 +24,8 @@ from sklearn.utils.validation import check_is_fitted
 from disputenlp.cleaning import MAX_CHARS, TextBatch, as_text, clean_batch, slices
 from disputenlp.cues import CueHits, CueLexicon, neutralize
 from disputenlp.hashing import HashIndex, SpanHashes
-from disputenlp.privacy import looks_like_name, mask_batch
+from disputenlp.names import looks_like_name
+from disputenlp.privacy import mask_batch
 from disputenlp.rows import NOTHING, Part, Weighting, count_rows
 from disputenlp.tokenizer import JiebaTokenizer, TokenBatch
 
