@@ -27,8 +27,6 @@ if __name__ == "__main__":
     start = time.perf_counter()
     summary = dn.tag_archive(sys.argv[1], sys.argv[2], workers=int(sys.argv[3]), evidence=sys.argv[4] == "1", progress=False, resume=False)
     spent = time.perf_counter() - start
-    from joblib.externals.loky import get_reusable_executor
-    get_reusable_executor().shutdown(wait=True)  # so that the memory of the workers is known
     main = int(re.search(r"VmHWM:\\s+(\\d+)", Path("/proc/self/status").read_text())[1]) / 2**20
     worker = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 2**20
     print(json.dumps({"rows": summary.rows, "seconds": spent, "main": main, "worker": worker}))

@@ -11,13 +11,13 @@ import pandas as pd
 import pytest
 
 import disputenlp as dn
-from disputenlp import batch
+from disputenlp import parts, writing
 from disputenlp.archive import ArchiveError
 
 RUN = """
 import sys
-from disputenlp import batch
-batch.PART_ROWS = 40
+from disputenlp import batch, parts
+parts.PART_ROWS = 40
 if __name__ == "__main__":
     batch.tag_archive(sys.argv[1], sys.argv[2], workers=1, progress=False)
 """
@@ -44,7 +44,7 @@ def test_the_result_is_that_of_the_tagger(source, tmp_path, tagger, few, suffix:
 
 def test_workers_and_part_size_change_nothing(source, tmp_path, monkeypatch) -> None:
     dn.tag_archive(source, tmp_path / "one.parquet", workers=1, progress=False)
-    monkeypatch.setattr(batch, "PART_ROWS", 100)
+    monkeypatch.setattr(parts, "PART_ROWS", 100)
     dn.tag_archive(source, tmp_path / "two.parquet", workers=2, progress=False)
     pd.testing.assert_frame_equal(pd.read_parquet(tmp_path / "one.parquet"), pd.read_parquet(tmp_path / "two.parquet"))
 
@@ -62,27 +62,57 @@ def test_types_of_the_input_are_kept(tmp_path) -> None:
 
 
 def test_a_killed_run_goes_on_and_gives_the_same_bytes(source, tmp_path) -> None:
-    script = tmp_path / "run.py"
+    script, whole, killed = tmp_path / "run.py", tmp_path / "whole.parquet", tmp_path / "killed.parquet"
     script.write_text(RUN, encoding="utf-8")
-    for name in ("whole.parquet", "killed.parquet"):
-        kills = 0 if name == "whole.parquet" else 20
-        target = tmp_path / name
-        rng = random.Random(1)
-        for _ in range(kills):
-            run = subprocess.Popen([sys.executable, str(script), str(source), str(target)])
-            time.sleep(rng.uniform(0.5, 3.0))
-            run.send_signal(signal.SIGKILL if os.name == "posix" else signal.SIGTERM)
-            run.wait()
-            assert not list(tmp_path.glob(".*.part")) or not target.exists()
-        subprocess.run([sys.executable, str(script), str(source), str(target)], check=True)
-    assert (tmp_path / "whole.parquet").read_bytes() == (tmp_path / "killed.parquet").read_bytes()
+
+    def start(target) -> subprocess.Popen[bytes]:
+        return subprocess.Popen([sys.executable, str(script), str(source), str(target)])
+
+    assert start(whole).wait() == 0
+    rng = random.Random(1)
+    for _ in range(20):
+        run = start(killed)
+        time.sleep(rng.uniform(0.5, 2.5))
+        run.send_signal(signal.SIGKILL if os.name == "posix" else signal.SIGTERM)
+        run.wait()
+        if killed.exists():  # it was faster
+            assert whole.read_bytes() == killed.read_bytes()
+            killed.unlink()
+    assert start(killed).wait() == 0
+    assert whole.read_bytes() == killed.read_bytes()
+
+
+@pytest.mark.skipif(os.name != "posix", reason="sends signals")
+@pytest.mark.parametrize(("what", "message"), [("interrupt", b"KeyboardInterrupt"), ("kill a worker", b"worker process was killed")])
+def test_with_two_workers_a_broken_run_goes_on(source, tmp_path, what: str, message: bytes) -> None:
+    psutil = pytest.importorskip("psutil")
+    script, target = tmp_path / "run.py", tmp_path / "out.parquet"
+    script.write_text(RUN.replace("workers=1", "workers=2").replace("= 40", "= 10"), encoding="utf-8")
+    command = [sys.executable, str(script), str(source), str(target)]
+    run = subprocess.Popen(command, start_new_session=True, stderr=subprocess.PIPE)
+    while not list(tmp_path.glob("*.parts/*.json")):
+        time.sleep(0.01)
+        assert run.poll() is None
+    if what == "interrupt":
+        os.killpg(run.pid, signal.SIGINT)
+    else:
+        workers = [
+            child for child in psutil.Process(run.pid).children(recursive=True) if "resource_tracker" not in " ".join(child.cmdline())
+        ]
+        workers[0].kill()
+    # The pipe stays open as long as any of the processes lives.
+    assert message in run.communicate(timeout=60)[1]
+    assert not target.exists()
+    subprocess.run(command, check=True)
+    dn.tag_archive(source, tmp_path / "whole.parquet", workers=1, progress=False)
+    pd.testing.assert_frame_equal(pd.read_parquet(target), pd.read_parquet(tmp_path / "whole.parquet"))
 
 
 def interrupted(source, target, monkeypatch) -> None:
     """Leave a run with one part done."""
-    monkeypatch.setattr(batch, "PART_ROWS", 100)
+    monkeypatch.setattr(parts, "PART_ROWS", 100)
     with monkeypatch.context() as patch:
-        patch.setattr(batch, "join_parts", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        patch.setattr(writing, "join_parts", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
         with pytest.raises(KeyboardInterrupt):
             dn.tag_archive(source, target, workers=1, progress=False)
 
@@ -108,7 +138,7 @@ def test_rows_that_fail_are_kept(tagger, monkeypatch) -> None:
         return whole(self, notes, **options)
 
     monkeypatch.setattr(dn.DisputeTagger, "tag", fails)
-    out, failed = batch.tag_table(tagger, pd.DataFrame({"text": ["楼上漏水吵起来了", "坏", "欠工资三个月不给"]}), "text", "id", True)
+    out, failed = parts.tag_table(tagger, pd.DataFrame({"text": ["楼上漏水吵起来了", "坏", "欠工资三个月不给"]}), "text", "id", True)
     assert failed == 1
     assert out["category"].tolist()[1] == "none"
     assert out["needs_review"].tolist()[1]

@@ -53,7 +53,7 @@ def tag(
         f"{src.stem}-已标注{src.suffix if src.suffix.lower() in ('.csv', '.tsv', '.jsonl', '.parquet') else '.xlsx'}"
     )
     try:
-        summary = tag_archive(src, target, load(model), workers, resume, text=text, labels=labels, evidence=evidence)
+        summary = tag_archive(src, target, load(model) if model else None, workers, resume, text=text, labels=labels, evidence=evidence)
     except KeyboardInterrupt:
         _err.print(
             f"已中断，做完的部分保留着：再运行同一命令即可接着做。 Interrupted; run the same command again to go on ({target}.parts)."
@@ -132,7 +132,7 @@ def info(model: Model = None) -> None:
 
 
 def _show_summary(summary: object, target: Path) -> None:
-    from disputenlp.batch import Summary
+    from disputenlp.parts import Summary
 
     if not isinstance(summary, Summary):
         raise TypeError(f"expected a Summary, got {type(summary).__name__}")

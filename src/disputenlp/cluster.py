@@ -13,7 +13,7 @@ from typing import Any
 import pandas as pd
 
 from disputenlp.archive import find_text_column
-from disputenlp.batch import tag_table
+from disputenlp.parts import tag_table
 from disputenlp.tagger import DisputeTagger, load
 
 __all__ = ["tag_dask"]

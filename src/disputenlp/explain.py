@@ -132,16 +132,17 @@ def character_weights(
     ndarray of float64, shape (n_chars,)
         A feature that occurs more than once counts fully each time, which shows every place it stands at.
     """
-    size = len(reading.batch.codes) + 1
-    steps, note_of = np.zeros(size), reading.batch.note_of()
+    note_of, places, values = reading.batch.note_of(), list[NDArray[Any]](), list[NDArray[Any]]()
     for part in parts:
         known = np.flatnonzero(part.column != NOTHING)
         column, start = part.column[known], part.start[known]
         length = part.length if isinstance(part.length, int) else part.length[known]
         note = note_of[start]
         value = vectorizer.idf_[column] * scale[note, vectorizer.kind_of(column)] * coefficients(column, note) / length
-        steps += np.bincount(start, weights=value, minlength=size) - np.bincount(start + length, weights=value, minlength=size)
-    return np.cumsum(steps)[:-1]
+        places += [start, start + length]
+        values += [value, -value]
+    steps = np.bincount(np.concatenate(places), weights=np.concatenate(values), minlength=len(reading.batch.codes) + 1)
+    return np.asarray(np.cumsum(steps)[:-1], dtype=np.float64)
 
 
 def evidence(texts: Sequence[str], reading: Reading, weights: Floats, wanted: NDArray[np.bool_]) -> list[list[str]]:

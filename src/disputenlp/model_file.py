@@ -13,7 +13,8 @@ import io
 import json
 import zipfile
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["FORMAT", "VERSION", "ModelFileError", "read_model", "write_model"]
+__all__ = ["FORMAT", "VERSION", "ModelFileError", "read_model", "read_seal", "write_model"]
 
 FORMAT = "disputenlp-model"
 #: Version that is written. Readers of older versions stay when it rises.
@@ -76,19 +77,38 @@ def read_model(path: str | PathLike[str]) -> tuple[dict[str, Any], dict[str, NDA
     FileNotFoundError
         If there is no such file.
     """
+    with _opened(path) as (archive, head):
+        arrays = {}
+        for name, expected in head["members"].items():
+            data = archive.read(name)
+            if hashlib.sha256(data).hexdigest() != expected:
+                raise ModelFileError(f"{path}: damaged, the checksum of {name} does not match; copy the file again")
+            arrays[name.removesuffix(".npy")] = np.lib.format.read_array(io.BytesIO(data), allow_pickle=False)
+    return head["meta"], arrays
+
+
+def read_seal(path: str | PathLike[str]) -> str:
+    """Checksum over all that a model file holds, however it is packed.
+
+    Raises
+    ------
+    ModelFileError, FileNotFoundError
+        As :func:`read_model`.
+    """
+    with _opened(path) as (_, head):
+        return str(head["sha256"])
+
+
+@contextmanager
+def _opened(path: str | PathLike[str]) -> Iterator[tuple[zipfile.ZipFile, dict[str, Any]]]:
+    """The archive with its head, which has been checked; whatever is wrong with either is a :class:`ModelFileError`."""
     try:
         with zipfile.ZipFile(path) as archive:
-            names = set(archive.namelist())
-            if _META not in names:
+            if _META not in archive.namelist():
                 raise ModelFileError(f"{path}: not a disputenlp model (a zip file without {_META})")
             head = json.loads(archive.read(_META))
             _check_head(path, head)
-            arrays = {}
-            for name, expected in head["members"].items():
-                data = archive.read(name)
-                if hashlib.sha256(data).hexdigest() != expected:
-                    raise ModelFileError(f"{path}: damaged, the checksum of {name} does not match; copy the file again")
-                arrays[name.removesuffix(".npy")] = np.lib.format.read_array(io.BytesIO(data), allow_pickle=False)
+            yield archive, head
     except zipfile.BadZipFile:
         raise ModelFileError(f"{path}: not a disputenlp model, or cut off while copying; copy the file again") from None
     except (
@@ -104,7 +124,6 @@ def read_model(path: str | PathLike[str]) -> tuple[dict[str, Any], dict[str, NDA
         if isinstance(error, FileNotFoundError | PermissionError | IsADirectoryError):
             raise
         raise ModelFileError(f"{path}: damaged ({error}); copy the file again") from None
-    return head["meta"], arrays
 
 
 def _seal(head: Mapping[str, Any]) -> str:

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, nullcontext
 from importlib.resources import as_file, files
 from os import PathLike
 from typing import Any, Self
@@ -24,11 +25,11 @@ from disputenlp.explain import Explanation
 from disputenlp.features import NoteVectorizer, as_texts
 from disputenlp.heads import LabelHead, OrdinalHead
 from disputenlp.headset import Decisions, HeadSet
-from disputenlp.model_file import read_model, write_model
+from disputenlp.model_file import read_model, read_seal, write_model
 from disputenlp.taxonomy import NONE, read_labels
 from disputenlp.taxonomy import labels as taxonomy_labels
 
-__all__ = ["DisputeTagger", "load"]
+__all__ = ["DisputeTagger", "load", "model_seal"]
 
 
 class DisputeTagger(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
@@ -323,10 +324,18 @@ def load(path: str | PathLike[str] | None = None) -> DisputeTagger:
     >>> tags.loc[0, "category"]
     '邻里相邻'
     """
-    if path is not None:
-        return _read(path)
-    with as_file(files("disputenlp").joinpath("resources", "default.dnm")) as bundled:
-        return _read(bundled)
+    with _file_of(path) as file:
+        return _read(file)
+
+
+def model_seal(path: str | PathLike[str] | None = None) -> str:
+    """What tells a saved tagger, or the bundled one, from every other: equal content, equal seal."""
+    with _file_of(path) as file:
+        return read_seal(file)
+
+
+def _file_of(path: str | PathLike[str] | None) -> AbstractContextManager[str | PathLike[str]]:
+    return as_file(files("disputenlp").joinpath("resources", "default.dnm")) if path is None else nullcontext(path)
 
 
 def _read(path: str | PathLike[str]) -> DisputeTagger:
