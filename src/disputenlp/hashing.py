@@ -92,6 +92,8 @@ class HashIndex:
         found = self._tables[0].places(hashes)
         open_ = self._others(found, hashes)
         for table in self._tables[1:]:
+            if not len(open_):
+                break
             place = table.places(hashes[open_])
             found[open_] = place
             open_ = open_[self._others(place, hashes[open_])]

@@ -155,11 +155,13 @@ def _patterned(codes: Codes, surname: Places, text: str) -> tuple[list[tuple[int
 def _full_names(codes: Codes, surname: Places, text: str) -> list[tuple[int, int]]:
     """Spans of a surname and a given name of two characters or of one, where neither they nor what stands around them is rather a word."""
     known = _dictionary()
-    given, open_left, closed = known.given, ~char_table(_HAN) | char_table(_BEFORE), ~char_table(_HAN) | char_table(_AFTER)
+    given, open_left, closed = known.given, known.open_left, known.closed
     titles = char_table(_TITLES.replace("|", ""))
     third = codes[surname + 3]
     at = surname[given[codes[surname + 1]] & open_left[codes[surname - 1]] & (closed[codes[surname + 2]] | closed[third] | titles[third])]
     at = at[~(known.is_word(codes, at - 1, 2) | known.is_word(codes, at, 2))]
+    if not len(at):
+        return []
     introduced = np.isin(_keys(codes, at - 2, 2), known.introductions)
     before_title = np.fromiter(
         (_TITLED_FULL_NAME.match(text, place) is not None for place in (at - 1).tolist()), dtype=np.bool_, count=len(at)
@@ -200,6 +202,8 @@ class _Dictionary:
         self.given[codes[start[is_name] + 1]] = self.given[codes[start[is_name & (size == 3)] + 2]] = True
         self.given &= ~char_table(_NOT_GIVEN)
         self.introductions = _keys_of(_INTRODUCTIONS)
+        # What may stand in front of a full name, and behind it.
+        self.open_left, self.closed = (~char_table(_HAN) | char_table(chars) for chars in (_BEFORE, _AFTER))
 
     def is_word(self, codes: Codes, start: Places, length: int) -> NDArray[np.bool_]:
         return self._words.find(_keys(codes, start, length)) >= 0
