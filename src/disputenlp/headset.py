@@ -3,10 +3,11 @@
 :class:`HeadSet` holds the rules that join the heads:
 
 - categories and risk never contradict each other: no dispute means risk ``none``, and a dispute at least the lowest level above it;
-- a note whose probability of the highest risk reaches its threshold is a dispute, whatever the category heads say;
+- where one head says no dispute and the other the highest risk, it is a dispute, unless the first is so sure that this would be dearer: a missed
+  ``high`` costs ten times a false alarm, so its probability of no dispute has to be above 10/11;
 - status is asked of disputes only;
-- a decision is *unsure* where its probabilities are low, or where a miss would be dear: a missed ``high`` costs ten times a false alarm, so
-  from a probability of 1/11 on a note that is not tagged ``high`` is worth a look.
+- a decision is *unsure* where its probabilities are low, or where a miss would be dear: from a probability of 1/11 for ``high`` on, a note that is
+  tagged otherwise is worth a look.
 """
 
 from __future__ import annotations
@@ -192,7 +193,7 @@ class HeadSet:
         risk: NDArray[np.int64] | None,
         n_status: NDArray[np.int64],
     ) -> None:
-        """Set ``unsure_below`` on the out-of-fold values of the training notes.
+        """Set ``unsure_below``, and the threshold of further labels, on the out-of-fold values of the training notes.
 
         Parameters
         ----------
@@ -209,6 +210,8 @@ class HeadSet:
             rows = np.zeros((len(primary), np.size(head.out_of_fold_, 1)))
             rows[n_status if name == "status" else slice(None)] = head.out_of_fold_
             values[name] = rows
+        if "primary" in self.heads:
+            self._set_second_threshold(values, categories)
         found = self._decide(values)
         answers = {"categories": (found.category_p, found.primary == primary)}
         if risk is not None:
@@ -224,6 +227,19 @@ class HeadSet:
         enough = np.flatnonzero(accuracy >= _RIGHT)
         kept = max(enough[-1] + 1 if len(enough) else 0, int((1 - _MOST) * len(order)))
         self.unsure_below = float(confidence[order[min(kept, len(order) - 1)]])
+
+    def _set_second_threshold(self, values: dict[str, Floats], categories: NDArray[np.bool_]) -> None:
+        """One threshold for the labels beside the primary one, with the best micro-F1.
+
+        Those of the categories head are for labels that nothing else gives; most labels are given by the primary head, and what is left is rarer.
+        """
+        head, scores = self.heads["categories"], []
+        grid = np.linspace(0.3, 0.7, 17)
+        for threshold in grid:
+            head.thresholds_ = np.full(categories.shape[1], threshold)
+            chosen = self._decide(values).chosen
+            scores.append((chosen & categories).sum() / (chosen.sum() + categories.sum()))
+        head.thresholds_ = np.full(categories.shape[1], grid[int(np.argmax(scores))])
 
     def _decide(self, values: dict[str, Floats]) -> Decisions:
         heads = self.heads
@@ -289,7 +305,7 @@ class HeadSet:
     def _agree(self, chosen: NDArray[np.bool_], risk: NDArray[np.int64], found: Floats) -> tuple[NDArray[np.bool_], NDArray[np.int64]]:
         """Make categories and risk agree on whether there is a dispute."""
         none, top = self.none, len(self.names["risk"]) - 1
-        overruled = np.flatnonzero(chosen[:, none] & (risk == top))
+        overruled = np.flatnonzero(chosen[:, none] & (risk == top) & (found[:, none] <= 1 - 1 / (1 + COST_OF_A_MISS)))
         others = found[overruled].copy()
         others[:, none] = -1
         chosen = chosen.copy()
