@@ -135,12 +135,18 @@ def character_weights(
     note_of, places, values = reading.batch.note_of(), list[NDArray[Any]](), list[NDArray[Any]]()
     for part in parts:
         known = np.flatnonzero(part.column != NOTHING)
+        if not len(known):
+            continue
         column, start = part.column[known], part.start[known]
         length = part.length if isinstance(part.length, int) else part.length[known]
         note = note_of[start]
-        value = vectorizer.idf_[column] * scale[note, vectorizer.kind_of(column)] * coefficients(column, note) / length
+        # All columns of a part are of one kind.
+        kind = int(vectorizer.kind_of(column[:1])[0])
+        value = vectorizer.idf_[column] * scale[:, kind][note] * coefficients(column, note) / length
         places += [start, start + length]
         values += [value, -value]
+    if not places:
+        return np.zeros(len(reading.batch.codes))
     steps = np.bincount(np.concatenate(places), weights=np.concatenate(values), minlength=len(reading.batch.codes) + 1)
     return np.asarray(np.cumsum(steps)[:-1], dtype=np.float64)
 
