@@ -87,6 +87,62 @@ class FastText:
         return out
 
 
+class Spacy:
+    """spaCy's text categorizer on jieba words, trained from nothing: linear on words and pairs, or with word vectors and windows besides."""
+
+    def __init__(self, many: bool, ensemble: bool) -> None:
+        self.many, self.ensemble = many, ensemble
+
+    def fit(self, texts, y):  # type: ignore[no-untyped-def]
+        import spacy
+        from spacy.training import Example
+        from spacy.util import minibatch
+
+        spacy.util.fix_random_seed(0)
+        self.labels = [str(label) for label in (range(np.shape(y)[1]) if self.many else np.unique(y))]
+        self.nlp = spacy.blank("zh", config={"nlp": {"tokenizer": {"segmenter": "jieba"}}})
+        bow = {"@architectures": "spacy.TextCatBOW.v3", "exclusive_classes": not self.many, "ngram_size": 2, "no_output_layer": False}
+        tok2vec = {
+            "@architectures": "spacy.Tok2Vec.v2",
+            "embed": {
+                "@architectures": "spacy.MultiHashEmbed.v2",
+                "width": 64,
+                "rows": [5000, 2500],
+                "attrs": ["ORTH", "SHAPE"],
+                "include_static_vectors": False,
+            },
+            "encode": {
+                "@architectures": "spacy.MaxoutWindowEncoder.v2",
+                "width": 64,
+                "window_size": 1,
+                "maxout_pieces": 3,
+                "depth": 2,
+            },
+        }
+        both = {"@architectures": "spacy.TextCatEnsemble.v2", "linear_model": bow, "tok2vec": tok2vec}
+        name = "textcat_multilabel" if self.many else "textcat"
+        pipe = self.nlp.add_pipe(name, config={"model": both if self.ensemble else bow})
+        for label in self.labels:
+            pipe.add_label(label)
+        given = [set(map(str, np.flatnonzero(row))) if self.many else {str(row)} for row in y]
+        examples = [
+            Example.from_dict(self.nlp.make_doc(str(text)), {"cats": {label: float(label in row) for label in self.labels}})
+            for text, row in zip(texts, given, strict=True)
+        ]
+        self.nlp.initialize(lambda: examples)
+        rng = np.random.default_rng(0)
+        for _ in range(10):
+            for batch in minibatch([examples[n] for n in rng.permutation(len(examples))], 32):
+                self.nlp.update(batch, drop=0.2)
+        return self
+
+    def predict(self, texts):  # type: ignore[no-untyped-def]
+        scores = [doc.cats for doc in self.nlp.pipe(map(str, texts), batch_size=256)]
+        if self.many:
+            return np.array([[int(row[label] >= 0.5) for label in self.labels] for row in scores])
+        return np.array([max(row, key=row.__getitem__) for row in scores])
+
+
 def wrap(many: bool, vectorizer: Any, machine: Any) -> Any:
     return make_pipeline(vectorizer, OneVsRestClassifier(machine) if many else machine)
 
@@ -108,6 +164,9 @@ PEERS: dict[str, Callable[[bool], Any]] = {
 }
 if importlib.util.find_spec("fasttext"):
     PEERS["fastText"] = FastText
+if importlib.util.find_spec("spacy"):
+    PEERS["spaCy, bag of words"] = lambda many: Spacy(many, ensemble=False)
+    PEERS["spaCy, ensemble"] = lambda many: Spacy(many, ensemble=True)
 
 
 def score(many: bool, truth: np.ndarray, found: np.ndarray) -> float:

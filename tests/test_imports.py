@@ -9,8 +9,8 @@ SOURCE = Path(__file__).parents[1] / "src" / "disputenlp"
 LEVELS = [
     {"taxonomy"},
     {"cleaning"},
-    {"hashing", "archive", "model_file", "workers"},
-    {"names"},
+    {"hashing", "diary", "model_file", "workers"},
+    {"names", "archive"},
     {"privacy"},
     {"cues", "tokenizer", "writing", "rows", "calibration"},
     {"features", "heads"},

@@ -22,7 +22,7 @@ _MODULE_OF = {
     "NoteVectorizer": "features",
     "read_archive": "archive",
     "write_archive": "writing",
-    "split_entries": "archive",
+    "split_entries": "diary",
     "corpus": "archive",
     "tag_archive": "batch",
     "tag_dask": "cluster",
@@ -36,10 +36,10 @@ __all__ = sorted(_MODULE_OF)
 if TYPE_CHECKING:
     from disputenlp.archive import corpus as corpus
     from disputenlp.archive import read_archive as read_archive
-    from disputenlp.archive import split_entries as split_entries
     from disputenlp.batch import tag_archive as tag_archive
     from disputenlp.cleaning import clean as clean
     from disputenlp.cluster import tag_dask as tag_dask
+    from disputenlp.diary import split_entries as split_entries
     from disputenlp.evaluation import evaluate as evaluate
     from disputenlp.features import NoteVectorizer as NoteVectorizer
     from disputenlp.privacy import mask as mask
