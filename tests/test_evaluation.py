@@ -4,7 +4,9 @@ import pandas as pd
 import pytest
 
 import disputenlp as dn
-from disputenlp.evaluation import compare_tags, read_labelled, run_behaviour, update_block
+from disputenlp.behaviour import run_behaviour
+from disputenlp.evaluation import compare_tags, read_labelled
+from disputenlp.model_card import update_block
 
 
 def test_perfect_tags_get_perfect_figures(few: pd.DataFrame) -> None:

@@ -18,7 +18,8 @@ LEVELS = [
     {"decision"},
     {"tagger"},
     {"parts", "evaluation"},
-    {"batch"},
+    {"batch", "behaviour"},
+    {"model_card"},
     {"cli", "cluster"},
     {"__main__", "__init__"},
 ]

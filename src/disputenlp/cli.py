@@ -103,7 +103,8 @@ def evaluate(
 ) -> None:
     """衡量模型有多准。 Measure how right a model is."""
     from disputenlp.evaluation import evaluate as measure
-    from disputenlp.evaluation import evaluate_corpus, read_labelled
+    from disputenlp.evaluation import read_labelled
+    from disputenlp.model_card import evaluate_corpus
     from disputenlp.tagger import load
 
     if src is None:

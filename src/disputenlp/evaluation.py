@@ -1,16 +1,14 @@
-"""How right a tagger is: metrics on labelled notes, cross-validation by voice, behavioural tests, the model card.
+"""How right a tagger is: metrics on labelled notes, cross-validation by voice.
 
-Everything that is claimed of a model comes from here. :func:`evaluate` measures a tagger on labelled notes; :func:`cross_validate` measures the way
-of training on voices that were not trained on, which is what a new archive is; :func:`run_behaviour` runs cases that say what must not change.
+Everything that is claimed of a model comes from here and from :mod:`disputenlp.behaviour`. :func:`evaluate` measures a tagger on labelled notes;
+:func:`cross_validate` measures the way of training on voices that were not trained on, which is what a new archive is.
 """
 
 from __future__ import annotations
 
 import html
-import json
 import re
-from collections.abc import Callable, Iterable, Mapping
-from functools import partial
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -20,9 +18,8 @@ from numpy.typing import NDArray
 from sklearn.metrics import cohen_kappa_score, confusion_matrix, f1_score, precision_recall_fscore_support
 from sklearn.model_selection import GroupKFold
 
-from disputenlp.archive import ArchiveError, corpus, find_text_column, read_archive
-from disputenlp.features import NoteVectorizer
-from disputenlp.tagger import DisputeTagger, load, untrained
+from disputenlp.archive import ArchiveError, find_text_column, read_archive
+from disputenlp.tagger import DisputeTagger, untrained
 from disputenlp.taxonomy import labels, read_labels
 
 __all__ = [
@@ -30,10 +27,9 @@ __all__ = [
     "compare_tags",
     "cross_validate",
     "evaluate",
-    "evaluate_corpus",
     "labelled_columns",
+    "markdown",
     "read_labelled",
-    "run_behaviour",
 ]
 
 _COLUMNS = {
@@ -66,10 +62,10 @@ class Evaluation:
     def to_markdown(self) -> str:
         """All of it as Markdown."""
         figures = pd.DataFrame({"": list(self.numbers), "value": [f"{value:.3f}" for value in self.numbers.values()]})
-        parts = [f"#### {self.title}", _markdown(figures)]
+        parts = [f"#### {self.title}", markdown(figures)]
         for name, table in (("category", self.by_category), ("risk: rows true, columns found", self.by_risk), ("kept", self.coverage)):
             if len(table):
-                parts.append(_markdown(table.rename_axis(name).reset_index()))
+                parts.append(markdown(table.rename_axis(name).reset_index()))
         return "\n\n".join(parts)
 
     def __repr__(self) -> str:
@@ -186,47 +182,6 @@ def cross_validate(
     return out.assign(risk=pd.Categorical(out["risk"], _LEVELS, ordered=True)) if levels else out
 
 
-def run_behaviour(tagger: DisputeTagger, cases: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
-    """Run behavioural cases (Ribeiro et al. 2020).
-
-    Parameters
-    ----------
-    tagger : DisputeTagger
-    cases : iterable of dict
-        ``kind`` and ``text``; for ``mft`` any of ``category``, ``risk`` and ``status`` that must be found; for ``invariance`` (risk is the same, or for
-        ``"expect": "not_higher"`` not higher) and ``direction`` (``expect``: ``not_higher``, ``not_lower`` or ``not_high``) the changed text as ``other``.
-
-    Returns
-    -------
-    DataFrame
-        The cases with ``passed`` and what was found.
-    """
-    cases = list(cases)
-    first = tagger.tag([case["text"] for case in cases], labels="id", evidence=False)
-    second = tagger.tag([case.get("other", case["text"]) for case in cases], labels="id", evidence=False)
-    level, changed = first["risk"].cat.codes.to_numpy(), second["risk"].cat.codes.to_numpy()
-    top = len(_LEVELS) - 1
-    passed = []
-    for row, case in enumerate(cases):
-        if case["kind"] == "mft":
-            checks = {"category": first["category"][row], "risk": first["risk"][row], "status": first["status"][row]}
-            passed.append(all(case[name] == value for name, value in checks.items() if name in case))
-            continue
-        expected = case.get("expect", "same")
-        passed.append(
-            bool(
-                {
-                    "same": changed[row] == level[row],
-                    "not_higher": changed[row] <= level[row],
-                    "not_lower": changed[row] >= level[row],
-                    "not_high": changed[row] < top,
-                }[expected]
-            )
-        )
-    found = [f"{c}/{r}/{s}" for c, r, s in zip(first["category"], first["risk"], first["status"], strict=True)]
-    return pd.DataFrame(cases).assign(passed=passed, found=found, found_other=second["risk"].astype(str).to_numpy())
-
-
 # ---------------------------------------------------------------- labelled files
 
 
@@ -311,99 +266,8 @@ def _coverage(confidence: NDArray[np.float64], right: NDArray[np.bool_]) -> pd.D
     return pd.DataFrame({"all right": accuracy[rows]}, index=pd.Index(shares, name="share kept"))
 
 
-# ---------------------------------------------------------------- the model card
-
-
-def evaluate_corpus(*, card: Path | None = None, dev: Path | None = None, behaviour: Path | None = None, full: bool = False) -> str:
-    """Measure the bundled way of training on unseen voices of the corpus and, if given, on a second file; write the figures to a model card.
-
-    Returns
-    -------
-    str
-        The figures as Markdown.
-    """
-    notes = corpus()
-    parts = [
-        compare_tags(
-            notes, cross_validate(notes), title=f"unseen voices of the corpus ({len(notes)} notes, 5 folds by voice)"
-        ).to_markdown()
-    ]
-    if dev is not None and dev.exists():
-        given = labelled_columns(notes)
-        tagger = untrained().fit(notes["text"], **given, groups=notes["voice"])
-        parts.append(evaluate(tagger, read_labelled(dev), title=f"{dev.name} (never trained on)").to_markdown())
-    if behaviour is not None:
-        parts.append(behaviour_table(run_behaviour(load(), read_cases(behaviour))))
-    if full:
-        parts += [_learning_curve(notes), _ablation(notes)]
-    out = "\n\n".join(parts)
-    if card is not None:
-        update_block(card, "figures", out)
-    return out
-
-
-def update_block(path: Path, name: str, text: str) -> None:
-    """Put text between the marks ``<!-- name:begin -->`` and ``<!-- name:end -->`` of a file."""
-    page = path.read_text(encoding="utf-8")
-    begin, end = f"<!-- {name}:begin -->", f"<!-- {name}:end -->"
-    if begin not in page or end not in page:
-        raise ArchiveError(f"{path}: has no block {begin} … {end} to write the figures to")
-    head, tail = page.split(begin, 1)[0], page.split(end, 1)[1]
-    path.write_text(f"{head}{begin}\n{text}\n{end}{tail}", encoding="utf-8")
-
-
-def behaviour_table(results: pd.DataFrame) -> str:
-    """Share of behavioural cases passed, by kind and by what is tested, as Markdown."""
-    identity = results.get("identity", pd.Series(False, index=results.index)) == True  # noqa: E712
-    kind = results["kind"].where(~identity, "invariance: who somebody is")
-    by_kind = results.groupby(kind)["passed"].agg(["mean", "size"])
-    by_test = results.groupby(["kind", "test"])["passed"].agg(["mean", "size"]).reset_index()
-    by_test.insert(0, "kind", by_test.pop("kind") + ": " + by_test.pop("test"))
-    tables = [by_kind.rename_axis("kind").reset_index(), by_test.sort_values("mean", kind="stable")]
-    named = [table.set_axis(["cases", "passed", "number"], axis=1).astype({"number": str}) for table in tables]
-    return "#### Behavioural cases (bundled model)\n\n" + "\n\n".join(map(_markdown, named))
-
-
-_SHORT = ("primary accuracy", "primary macro-F1", "multi-label micro-F1", "risk QWK", "high recall", "high precision", "status accuracy")
-
-
-def _learning_curve(notes: pd.DataFrame) -> str:
-    rows = {}
-    for size in (250, 500, 1000, 2000, 4000, len(notes)):
-        rows[str(size) if size < len(notes) else "all"] = compare_tags(notes, cross_validate(notes, size=size, n_folds=5)).numbers
-    return "#### Learning curve (notes to train on)\n\n" + _markdown(_short(rows))
-
-
-def _ablation(notes: pd.DataFrame) -> str:
-    without: dict[str, dict[str, Any]] = {
-        "all": {},
-        "without words": {"word_weight": 0.0},
-        "without word pairs": {"word_ngrams": 1},
-        "without characters": {"char_weight": 0.0},
-        "characters 1–3": {"char_ngrams": (1, 3)},
-        "characters 2–4": {"char_ngrams": (2, 4)},
-        "without cues": {"cue_weight": 0.0},
-        "cues without scope": {"scope": False},
-        "without dictionary": {"domain_dict": False},
-        "without masking": {"mask": False},
-    }
-    rows = {}
-    for name, params in without.items():
-        make = partial(untrained().set_params, vectorizer=NoteVectorizer(**params))
-        rows[name] = compare_tags(notes, cross_validate(notes, make, n_folds=2)).numbers
-    return "#### Ablation (unseen voices, two folds)\n\n" + _markdown(_short(rows))
-
-
-def _short(rows: dict[str, dict[str, float]]) -> pd.DataFrame:
-    return pd.DataFrame(rows).T[list(_SHORT)].rename_axis("").reset_index()
-
-
-def _markdown(table: pd.DataFrame) -> str:
+def markdown(table: pd.DataFrame) -> str:
+    """A table as Markdown; numbers with three digits behind the point."""
     lines = [list(map(str, table.columns)), ["---"] * table.shape[1]]
     lines += [[f"{cell:.3f}" if isinstance(cell, float) else str(cell) for cell in row] for row in table.itertuples(index=False)]
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
-
-
-def read_cases(folder: Path) -> list[dict[str, Any]]:
-    """Behavioural cases of all ``.jsonl`` files of a folder."""
-    return [json.loads(line) for path in sorted(folder.glob("*.jsonl")) for line in path.read_text(encoding="utf-8").splitlines() if line]

@@ -34,8 +34,8 @@ __all__ = ["BLOCKS", "NoteVectorizer", "Reading", "as_texts"]
 #: The blocks of features, in the order of their columns.
 BLOCKS = ("words", "word_pairs", "chars", "cues")
 _WORDS, _PAIRS, _CHARS, _CUES = range(len(BLOCKS))
-# From how many notes on a word has to be in two, or three of them: with few notes, one may hold all there is of a matter.
-_NOTES_FOR_DF = (2_000, 20_000)
+# From how many notes on a word has to be in two, three or four of them: with few notes, one may hold all there is of a matter.
+_NOTES_FOR_DF = (2_000, 20_000, 45_000)
 _PRIME, _MIX = np.uint32(0x01000193), np.uint32(0x9E3779B1)
 
 
@@ -74,7 +74,7 @@ class NoteVectorizer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         Shortest and longest character n-gram, at most 6; ``None`` for none. With words and cues beside them, longer ones add
         nothing on voices that were not trained on (see the ablation in the model card), and cost time.
     min_df : int or "auto", default="auto"
-        Words and n-grams of fewer training notes are left out; ``"auto"``: of fewer than 2, or 3 from 20,000 notes on;
+        Words and n-grams of fewer training notes are left out; ``"auto"``: of fewer than 2, 3 from 20,000 and 4 from 45,000 notes on;
         with fewer than 2,000 notes none is left out.
     max_df : float, default=1.0
         Those of more than this share of the training notes are left out.

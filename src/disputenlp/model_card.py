@@ -1,0 +1,97 @@
+"""The figures of the model card: how the bundled way of training does on voices that it has not seen, and what each part of it brings."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from disputenlp.archive import ArchiveError, corpus
+from disputenlp.behaviour import behaviour_table, read_cases, run_behaviour
+from disputenlp.evaluation import compare_tags, cross_validate, evaluate, labelled_columns, markdown, read_labelled
+from disputenlp.features import NoteVectorizer
+from disputenlp.tagger import load, untrained
+
+__all__ = ["evaluate_corpus", "update_block"]
+
+
+def evaluate_corpus(*, card: Path | None = None, dev: Path | None = None, behaviour: Path | None = None, full: bool = False) -> str:
+    """Measure the bundled way of training on unseen voices of the corpus and, if given, on a second file; write the figures to a model card.
+
+    Returns
+    -------
+    str
+        The figures as Markdown.
+    """
+    notes = corpus()
+    tags = cross_validate(notes)
+    title = f"unseen voices of the corpus ({len(notes)} notes, 5 folds by voice)"
+    parts = [compare_tags(notes, tags, title=title).to_markdown(), _by_trait(notes, tags)]
+    if dev is not None and dev.exists():
+        given = labelled_columns(notes)
+        tagger = untrained().fit(notes["text"], **given, groups=notes["voice"])
+        parts.append(evaluate(tagger, read_labelled(dev), title=f"{dev.name} (never trained on)").to_markdown())
+    if behaviour is not None:
+        parts.append(behaviour_table(run_behaviour(load(), read_cases(behaviour))))
+    if full:
+        parts += [_learning_curve(notes, tags), _ablation(notes)]
+    out = "\n\n".join(parts)
+    if card is not None:
+        update_block(card, "figures", out)
+    return out
+
+
+def update_block(path: Path, name: str, text: str) -> None:
+    """Put text between the marks ``<!-- name:begin -->`` and ``<!-- name:end -->`` of a file."""
+    page = path.read_text(encoding="utf-8")
+    begin, end = f"<!-- {name}:begin -->", f"<!-- {name}:end -->"
+    if begin not in page or end not in page:
+        raise ArchiveError(f"{path}: has no block {begin} … {end} to write the figures to")
+    head, tail = page.split(begin, 1)[0], page.split(end, 1)[1]
+    path.write_text(f"{head}{begin}\n{text}\n{end}{tail}", encoding="utf-8")
+
+
+def _by_trait(notes: pd.DataFrame, tags: pd.DataFrame) -> str:
+    """What is right in the notes that were written to test something, and in those that were not."""
+    right = pd.DataFrame(
+        {"category": notes["categories"].str[0] == tags["category"], "risk": notes["risk"] == tags["risk"].astype(str), "notes": "1"}
+    )
+    traits = notes["traits"].map(lambda given: list(given) or ["none of these"])
+    table = right.assign(trait=traits).explode("trait").groupby("trait").agg({"category": "mean", "risk": "mean", "notes": "size"})
+    return markdown(table.sort_values("notes").astype({"notes": str}).rename_axis("written to test").reset_index())
+
+
+_SHORT = ("primary accuracy", "primary macro-F1", "multi-label micro-F1", "risk QWK", "high recall", "high precision", "status accuracy")
+
+
+def _learning_curve(notes: pd.DataFrame, tags: pd.DataFrame) -> str:
+    sizes = (250, 500, 1000, 2000, 4000, 8000, 16000)
+    rows = {str(size): compare_tags(notes, cross_validate(notes, size=size)).numbers for size in sizes if size < len(notes)}
+    rows["all"] = compare_tags(notes, tags).numbers
+    return "#### Learning curve (notes to train on)\n\n" + markdown(_short(rows))
+
+
+def _ablation(notes: pd.DataFrame) -> str:
+    without: dict[str, dict[str, Any]] = {
+        "all": {},
+        "without words": {"word_weight": 0.0},
+        "without word pairs": {"word_ngrams": 1},
+        "without characters": {"char_weight": 0.0},
+        "characters 1–3": {"char_ngrams": (1, 3)},
+        "characters 2–4": {"char_ngrams": (2, 4)},
+        "without cues": {"cue_weight": 0.0},
+        "cues without scope": {"scope": False},
+        "without dictionary": {"domain_dict": False},
+        "without masking": {"mask": False},
+    }
+    rows = {}
+    for name, params in without.items():
+        make = partial(untrained().set_params, vectorizer=NoteVectorizer(**params))
+        rows[name] = compare_tags(notes, cross_validate(notes, make, n_folds=2)).numbers
+    return "#### Ablation (unseen voices, two folds)\n\n" + markdown(_short(rows))
+
+
+def _short(rows: dict[str, dict[str, float]]) -> pd.DataFrame:
+    return pd.DataFrame(rows).T[list(_SHORT)].rename_axis("").reset_index()
