@@ -135,14 +135,12 @@ def character_weights(
     note_of, places, values = reading.batch.note_of(), list[NDArray[Any]](), list[NDArray[Any]]()
     for part in parts:
         known = np.flatnonzero(part.column != NOTHING)
-        if not len(known):
-            continue
         column, start = part.column[known], part.start[known]
         length = part.length if isinstance(part.length, int) else part.length[known]
         note = note_of[start]
-        # All columns of a part are of one kind.
-        kind = int(vectorizer.kind_of(column[:1])[0])
-        value = vectorizer.idf_[column] * scale[:, kind][note] * coefficients(column, note) / length
+        # Not one kind for a whole part: n-grams of two kinds may share a bucket, and with it a column.
+        factor = scale.ravel().take(note * scale.shape[1] + vectorizer.kind_of(column))
+        value = vectorizer.idf_[column] * factor * coefficients(column, note) / length
         places += [start, start + length]
         values += [value, -value]
     if not places:
