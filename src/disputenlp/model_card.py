@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -25,22 +26,28 @@ def evaluate_corpus(*, card: Path | None = None, dev: Path | None = None, behavi
     str
         The figures as Markdown.
     """
+    parts: list[str] = []
+    for part in _parts(dev, behaviour, full):
+        parts.append(part)
+        if card is not None:
+            # What is there stays, should the rest be interrupted.
+            update_block(card, "figures", "\n\n".join(parts))
+    return "\n\n".join(parts)
+
+
+def _parts(dev: Path | None, behaviour: Path | None, full: bool) -> Iterator[str]:
     notes = corpus()
     tags = cross_validate(notes)
-    title = f"unseen voices of the corpus ({len(notes)} notes, 5 folds by voice)"
-    parts = [compare_tags(notes, tags, title=title).to_markdown(), _by_trait(notes, tags)]
+    yield compare_tags(notes, tags, title=f"unseen voices of the corpus ({len(notes)} notes, 5 folds by voice)").to_markdown()
+    yield _by_trait(notes, tags)
     if dev is not None and dev.exists():
-        given = labelled_columns(notes)
-        tagger = untrained().fit(notes["text"], **given, groups=notes["voice"])
-        parts.append(evaluate(tagger, read_labelled(dev), title=f"{dev.name} (never trained on)").to_markdown())
+        tagger = untrained().fit(notes["text"], **labelled_columns(notes), groups=notes["voice"])
+        yield evaluate(tagger, read_labelled(dev), title=f"{dev.name} (never trained on)").to_markdown()
     if behaviour is not None:
-        parts.append(behaviour_table(run_behaviour(load(), read_cases(behaviour))))
+        yield behaviour_table(run_behaviour(load(), read_cases(behaviour)))
     if full:
-        parts += [_learning_curve(notes, tags), _ablation(notes)]
-    out = "\n\n".join(parts)
-    if card is not None:
-        update_block(card, "figures", out)
-    return out
+        yield _learning_curve(notes, tags)
+        yield _ablation(notes)
 
 
 def update_block(path: Path, name: str, text: str) -> None:
