@@ -136,3 +136,13 @@ def test_headings_are_dates_and_nothing_else(text: str, dates: list) -> None:
     entries = dn.split_entries(text)
     assert [entry.date for entry in entries] == dates
     assert all(text[entry.start :].startswith(entry.text[:4]) for entry in entries)
+
+
+def test_amounts_and_house_numbers_are_no_headings() -> None:
+    for text in ("1.5小时后到现场\n无异常", "1.5公里外有纠纷", "1月3号楼王家漏水"):
+        assert [entry.text for entry in dn.split_entries(text)] == [text]
+
+
+def test_after_new_year_the_year_goes_on() -> None:
+    dates = [entry.date for entry in dn.split_entries("2023年12月31日\n无异常\n1月1日\n有人吵架\n2月3日\n无")]
+    assert dates == ["2023-12-31", "2024-01-01", "2024-02-03"]

@@ -111,8 +111,13 @@ def test_with_two_workers_a_broken_run_goes_on(source, tmp_path, what: str, mess
 def interrupted(source, target, monkeypatch) -> None:
     """Leave a run with one part done."""
     monkeypatch.setattr(parts, "PART_ROWS", 100)
+
+    def stop(files, target) -> None:
+        next(iter(files))
+        raise KeyboardInterrupt
+
     with monkeypatch.context() as patch:
-        patch.setattr(writing, "join_parts", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        patch.setattr(writing, "join_parts", stop)
         with pytest.raises(KeyboardInterrupt):
             dn.tag_archive(source, target, workers=1, progress=False)
 
@@ -157,6 +162,39 @@ def test_targets_that_cannot_be_written_are_named_before_work_starts(source, tmp
     for target in (tmp_path / "no" / "x.csv", tmp_path / "x.pdf", tmp_path):
         with pytest.raises(ArchiveError):
             dn.tag_archive(source, target, progress=False)
+
+
+def test_a_folder_that_holds_the_target_too_is_not_read_from_it(source, tmp_path, few) -> None:
+    for _ in range(2):
+        assert dn.tag_archive(source.parent, tmp_path / "out.csv", text="text", workers=1, progress=False).rows == len(few)
+
+
+def test_another_tagger_for_the_same_target_is_used(source, tmp_path, few) -> None:
+    target = tmp_path / "out.parquet"
+    for names in (("甲", "乙"), ("丙", "丁")):
+        tagger = dn.DisputeTagger(C=1.0).fit(few["text"][:100], categories=[names[n % 2] for n in range(100)])
+        assert set(dn.tag_archive(source, target, tagger, workers=1, progress=False).categories) <= set(names)
+
+
+def test_what_is_tagged_already_can_be_tagged_again(source, tmp_path) -> None:
+    dn.tag_archive(source, tmp_path / "once.csv", workers=1, progress=False)
+    again = dn.tag_archive(tmp_path / "once.csv", tmp_path / "twice.csv", text="text", workers=1, progress=False)
+    assert again.urgent[0]["high_risk_p"] > 0.5
+    assert "risk_tag" in pd.read_csv(tmp_path / "twice.csv").columns
+
+
+def test_a_mistyped_option_does_not_stand_in_the_way_of_the_right_one(source, tmp_path) -> None:
+    with pytest.raises(ValueError, match="no column"):
+        dn.tag_archive(source, tmp_path / "out.csv", text="txet", workers=1, progress=False)
+    assert dn.tag_archive(source, tmp_path / "out.csv", text="text", workers=1, progress=False).rows > 0
+
+
+def test_a_source_that_is_not_there_is_named(tmp_path) -> None:
+    with pytest.raises(FileNotFoundError, match=r"no\.csv"):
+        dn.tag_archive(tmp_path / "no.csv", tmp_path / "out.csv", progress=False)
+    (tmp_path / "bad.parquet").write_bytes(b"junk" * 30)
+    with pytest.raises(ArchiveError, match=r"bad\.parquet"):
+        dn.tag_archive(tmp_path / "bad.parquet", tmp_path / "out.csv", workers=1)
 
 
 def test_dask_gives_the_local_result(tagger, few, tmp_path) -> None:

@@ -49,3 +49,8 @@ def test_names_do_not_change_the_tags(tagger: dn.DisputeTagger) -> None:
         [f"{name}说楼上漏水，找了三次都不管，今天吵起来了" for name in ("王秀兰", "张某某", "李大姐", "老孙头")], evidence=False
     )
     assert len(tags.drop(columns="categories").drop_duplicates()) == 1
+
+
+def test_a_sign_that_is_no_address_does_not_cut_off_the_next_one() -> None:
+    for padding in range(185, 195):
+        assert "[邮箱]，" in dn.mask("@所有人" + "甲乙" * padding + "，bob@example.com.cn，谢谢")

@@ -48,7 +48,7 @@ def tag_archive(
     tagger : DisputeTagger, default=None
         ``None`` takes the bundled model.
     workers : int, default=None
-        Processes; ``None`` takes one for each core, but no more than there are parts.
+        Processes, this one among them; ``None`` takes one for each core, but only this one for a file below 8 MB.
     resume : bool, default=True
         Go on with an interrupted run. ``False`` throws its parts away and begins anew.
     text : str, default=None
@@ -64,11 +64,15 @@ def tag_archive(
 
     Raises
     ------
+    FileNotFoundError
+        If there is no such source.
     ArchiveError
         If the source cannot be read, the target cannot be written, or an interrupted run had another source, model or other options.
     """
     source, target = Path(src), Path(dst)
     folder = target.with_name(target.name + ".parts")
+    if not source.exists():
+        raise FileNotFoundError(f"{source}: no such file or folder")
     # The others start, and import what they need, before this process does.
     with Workers(_worker_count(workers, source), ready=_ready) as working:
         from disputenlp.archive import ArchiveError
@@ -168,11 +172,12 @@ class _bar:
 def _count_rows(source: Path) -> int | None:
     """How many rows a source has, where that is quickly known."""
     if source.suffix.lower() == ".parquet" and source.is_file():
+        import pyarrow as pa
         import pyarrow.parquet as pq
 
         try:
             return int(pq.ParquetFile(source).metadata.num_rows)
-        except OSError:
+        except (OSError, pa.ArrowInvalid):  # what is wrong with it is told when it is read
             return None
     if source.suffix.lower() in (".csv", ".tsv", ".jsonl") and source.is_file():
         with source.open("rb") as file:

@@ -9,6 +9,7 @@ from typing import Any
 
 import pandas as pd
 
+from disputenlp.archive import ArchiveError
 from disputenlp.evaluation import markdown
 from disputenlp.tagger import DisputeTagger
 
@@ -16,8 +17,27 @@ __all__ = ["behaviour_table", "read_cases", "run_behaviour"]
 
 
 def read_cases(folder: Path) -> list[dict[str, Any]]:
-    """Behavioural cases of all ``.jsonl`` files of a folder."""
-    return [json.loads(line) for path in sorted(folder.glob("*.jsonl")) for line in path.read_text(encoding="utf-8").splitlines() if line]
+    """Behavioural cases of all ``.jsonl`` files of a folder.
+
+    Raises
+    ------
+    ArchiveError
+        If there are none, or a line is no case.
+    """
+    cases = []
+    for path in sorted(folder.glob("*.jsonl")):
+        for number, line in enumerate(path.read_text(encoding="utf-8").split("\n"), 1):
+            if line.strip():
+                try:
+                    case = json.loads(line)
+                except json.JSONDecodeError as error:
+                    raise ArchiveError(f"{path}, line {number}: no JSON ({error})") from None
+                if not isinstance(case, dict) or not {"kind", "test", "text"} <= case.keys():
+                    raise ArchiveError(f"{path}, line {number}: a case needs kind, test and text")
+                cases.append(case)
+    if not cases:
+        raise ArchiveError(f"{folder}: holds no cases (.jsonl files)")
+    return cases
 
 
 def run_behaviour(tagger: DisputeTagger, cases: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
@@ -27,8 +47,9 @@ def run_behaviour(tagger: DisputeTagger, cases: Iterable[Mapping[str, Any]]) -> 
     ----------
     tagger : DisputeTagger
     cases : iterable of dict
-        ``kind`` and ``text``; for ``mft`` any of ``category``, ``risk`` and ``status`` that must be found; for ``invariance`` (risk is the same, or for
-        ``"expect": "not_higher"`` not higher) and ``direction`` (``expect``: ``not_higher``, ``not_lower`` or ``not_high``) the changed text as ``other``.
+        ``kind``, ``test`` (what it is about) and ``text``; for ``mft`` any of ``category``, ``risk`` and ``status`` that must be found; for ``invariance``
+        (risk is the same, or for ``"expect": "not_higher"`` not higher) and ``direction`` (``expect``: ``not_higher``, ``not_lower`` or ``not_high``)
+        the changed text as ``other``.
 
     Returns
     -------

@@ -35,9 +35,9 @@ _WEATHER = r"(?:\s*(?:天气)?[:\uff1a]?\s*(?:晴|阴|多云|小雨|中雨|大�
 _DATE = re.compile(
     r"^[ \t\u3000]*(?:【|\[|日期[:\uff1a])?\s*(?:(?P<year>(?:19|20)\d{2})\s*[年./-]\s*)?(?:"
     + _DAY.format(n=1, sep="月")
-    + r"\s*[日号]|"
+    + r"\s*[日号](?![楼院门栋房铺店桥线机])|"
     + _DAY.format(n=2, sep=r"(?P<sep>[./-])")
-    + r"(?![\d./%-]|\s*[号栋元万斤亩个人户楼室米岁点倍])"
+    + r"(?![\d./%-]|\s*(?:[号栋元万斤亩个人户楼室米岁点倍分秒吨平升度折亿千百成寸尺里年股厘毫克块份次级页层条家]|小时|公[里斤分顷]|天(?!气)))"
     + rf")(?:】|\])?{_WEEKDAY}{_PART_OF_DAY}{_WEATHER}[ \t\u3000]*[:\uff1a,\uff0c。]?[ \t\u3000]*",
     re.MULTILINE,
 )
@@ -67,10 +67,16 @@ def split_entries(text: str) -> list[Entry]:
     headings = [found for found in _DATE.finditer(text) if _is_heading(text, found)]
     bounds: list[tuple[int, int, str | None]] = [(0, headings[0].start() if headings else len(text), None)]
     year: str | None = None
+    month = 0
     for number, found in enumerate(headings):
         end = headings[number + 1].start() if number + 1 < len(headings) else len(text)
-        year = found["year"] or year
-        day = f"{int(found['month1'] or found['month2']):02d}-{int(found['day1'] or found['day2']):02d}"
+        now = int(found["month1"] or found["month2"])
+        if found["year"]:
+            year = found["year"]
+        elif year and now < month - 6:  # from December to January, and nobody writes the year
+            year = str(int(year) + 1)
+        month = now
+        day = f"{now:02d}-{int(found['day1'] or found['day2']):02d}"
         bounds.append((found.end(), end, f"{year}-{day}" if year else day))
     entries = []
     for start, end, date in bounds:

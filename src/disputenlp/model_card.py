@@ -36,15 +36,20 @@ def evaluate_corpus(*, card: Path | None = None, dev: Path | None = None, behavi
 
 
 def _parts(dev: Path | None, behaviour: Path | None, full: bool) -> Iterator[str]:
+    # What can be wrong with the files is told before the long part.
+    cases = read_cases(behaviour) if behaviour is not None else None
+    second = read_labelled(dev) if dev is not None and dev.exists() else None
     notes = corpus()
     tags = cross_validate(notes)
     yield compare_tags(notes, tags, title=f"unseen voices of the corpus ({len(notes)} notes, 5 folds by voice)").to_markdown()
     yield _by_trait(notes, tags)
-    if dev is not None and dev.exists():
+    if dev is not None and second is None:
+        yield f"{dev.name} was not there to measure on."
+    elif dev is not None and second is not None:
         tagger = untrained().fit(notes["text"], **labelled_columns(notes), groups=notes["voice"])
-        yield evaluate(tagger, read_labelled(dev), title=f"{dev.name} (never trained on)").to_markdown()
-    if behaviour is not None:
-        yield behaviour_table(run_behaviour(load(), read_cases(behaviour)))
+        yield evaluate(tagger, second, title=f"{dev.name} (never trained on)").to_markdown()
+    if cases is not None:
+        yield behaviour_table(run_behaviour(load(), cases))
     if full:
         yield _learning_curve(notes, tags)
         yield _ablation(notes)
@@ -54,7 +59,7 @@ def update_block(path: Path, name: str, text: str) -> None:
     """Put text between the marks ``<!-- name:begin -->`` and ``<!-- name:end -->`` of a file."""
     page = path.read_text(encoding="utf-8")
     begin, end = f"<!-- {name}:begin -->", f"<!-- {name}:end -->"
-    if begin not in page or end not in page:
+    if end not in page.partition(begin)[2]:
         raise ArchiveError(f"{path}: has no block {begin} … {end} to write the figures to")
     head, tail = page.split(begin, 1)[0], page.split(end, 1)[1]
     path.write_text(f"{head}{begin}\n{text}\n{end}{tail}", encoding="utf-8")

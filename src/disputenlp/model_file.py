@@ -119,6 +119,8 @@ def _opened(path: str | PathLike[str]) -> Iterator[tuple[zipfile.ZipFile, dict[s
         OSError,
         AttributeError,
         TypeError,
+        NotImplementedError,
+        RuntimeError,
         zlib.error,
     ) as error:
         if isinstance(error, FileNotFoundError | PermissionError | IsADirectoryError):

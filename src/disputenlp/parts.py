@@ -28,6 +28,8 @@ __all__ = ["Summary", "iter_parts", "part_file", "prepare", "tag_part", "tag_tab
 PART_ROWS = 4_096
 _MODEL, _MANIFEST, _TOP = "model.dnm", "manifest.json", 5
 Tags = dict[str, Any]
+#: File of the model, None for the bundled one, and the seal that tells it from others that once were at the same place.
+Model = tuple[Path | None, str]
 
 
 @dataclass
@@ -84,19 +86,19 @@ def tag_table(tagger: DisputeTagger, frame: pd.DataFrame, text: str | None, labe
 
 
 @lru_cache(maxsize=1)
-def _loaded(model: Path | None) -> DisputeTagger:
-    return load(model)
+def _loaded(model: Model) -> DisputeTagger:
+    return load(model[0])
 
 
-def iter_parts(folder: Path, source: Path, model: Path | None, options: dict[str, Any]) -> Iterator[tuple[Any, ...]]:
-    """What there is to tag; a part that is there already is not read again."""
-    for number, frame in enumerate(_read_parts(source)):
+def iter_parts(folder: Path, source: Path, model: Model, options: dict[str, Any]) -> Iterator[tuple[Any, ...]]:
+    """What there is to tag; a part that is done already comes without its rows."""
+    for number, frame in enumerate(_read_parts(source, folder)):
         if number == 0 and options["text"] is None:
             options["text"] = find_text_column(frame)
         yield folder, number, None if _summary_file(folder, number).exists() else frame, model, options
 
 
-def tag_part(folder: Path, number: int, frame: pd.DataFrame | None, model: Path | None, options: dict[str, Any]) -> Summary:
+def tag_part(folder: Path, number: int, frame: pd.DataFrame | None, model: Model, options: dict[str, Any]) -> Summary:
     """Tag one part, in whichever process, and keep it as a file."""
     if frame is None:
         return Summary(**json.loads(_summary_file(folder, number).read_text(encoding="utf-8")))
@@ -110,19 +112,28 @@ def tag_part(folder: Path, number: int, frame: pd.DataFrame | None, model: Path 
     return summary
 
 
-def _read_parts(source: Path) -> Iterator[pd.DataFrame]:
-    if source.is_file() or not source.exists():
+def _read_parts(source: Path, folder: Path) -> Iterator[pd.DataFrame]:
+    if source.is_file():
         yield from iter_archive(source, PART_ROWS)
         return
-    for path in _files_in(source):
+    for path in _files_in(source, folder):
         for frame in iter_archive(path, PART_ROWS):
-            yield frame.assign(文件=str(path.relative_to(source)))
+            yield frame.assign(**{"文件" if "文件" not in frame.columns else "来源文件": str(path.relative_to(source))})
 
 
-def _files_in(folder: Path) -> list[Path]:
-    found = sorted(path for path in folder.rglob("*") if path.suffix.lower() in READABLE and not path.name.startswith((".", "~$")))
+def _files_in(source: Path, folder: Path) -> list[Path]:
+    """Files of a source that is a folder, without the target and its parts, which may be in it too."""
+    own, target = folder.absolute(), folder.absolute().with_name(folder.name.removesuffix(".parts"))
+    found = sorted(
+        path
+        for path in source.rglob("*")
+        if path.suffix.lower() in READABLE
+        and not path.name.startswith((".", "~$"))
+        and path.absolute() != target
+        and own not in path.absolute().parents
+    )
     if not found:
-        raise ArchiveError(f"{folder}: holds no file of type {', '.join(READABLE)}")
+        raise ArchiveError(f"{source}: holds no file of type {', '.join(READABLE)}")
     return found
 
 
@@ -136,14 +147,18 @@ def _summarize(tagged: pd.DataFrame, text: Any, failed: int) -> Summary:
     if names["risk"] in tagged.columns:
         summary.risks = {str(level): int(n) for level, n in tagged[names["risk"]].value_counts(sort=False).items()}
         top = tagged.nlargest(_TOP, names["high_risk_p"])
-        kept = [names[name] for name in ("category", "risk", "high_risk_p", "evidence") if names[name] in top.columns]
-        summary.urgent = [{"text": str(row[text])[:200], **{name: row[name] for name in kept}} for row in top.to_dict("records")]
+        kept = [name for name in ("category", "risk", "high_risk_p", "evidence") if names[name] in top.columns]
+        summary.urgent = [{"text": str(row[text])[:200], **{name: row[names[name]] for name in kept}} for row in top.to_dict("records")]
     return summary
 
 
 def part_file(folder: Path, number: int) -> Path:
     """Where a tagged part is kept."""
     return folder / f"{number:06d}.parquet"
+
+
+def _done(folder: Path) -> Iterator[Path]:
+    return folder.glob("[0-9]*.json")
 
 
 def _summary_file(folder: Path, number: int) -> Path:
@@ -153,8 +168,8 @@ def _summary_file(folder: Path, number: int) -> Path:
 # ---------------------------------------------------------------- the manifest
 
 
-def prepare(folder: Path, source: Path, tagger: DisputeTagger | None, options: dict[str, Any], resume: bool) -> Path | None:
-    """Make the folder of parts with its model and manifest, or check that those that are there belong to this run; gives the file of the model."""
+def prepare(folder: Path, source: Path, tagger: DisputeTagger | None, options: dict[str, Any], resume: bool) -> Model:
+    """Make the folder of parts with its model and manifest, or check that the parts that are there belong to this run; gives the model."""
     if not resume:
         shutil.rmtree(folder, ignore_errors=True)
     try:
@@ -164,9 +179,10 @@ def prepare(folder: Path, source: Path, tagger: DisputeTagger | None, options: d
             # Under another name first: the one of an interrupted run must outlive a refusal.
             model = folder / f"{_MODEL}.new"
             tagger.save(model)
-        manifest = {"source": _fingerprint(source), "model": model_seal(model), "options": options}
+        manifest: dict[str, Any] = {"source": _fingerprint(source, folder), "model": model_seal(model), "options": options}
         there = folder / _MANIFEST
-        if there.exists():
+        # A run that failed before its first part was done has left nothing that could be mixed up.
+        if there.exists() and any(_done(folder)):
             before = json.loads(there.read_text(encoding="utf-8"))
             changed = [what for what in manifest if manifest[what] != before.get(what)]
             if changed:
@@ -180,16 +196,14 @@ def prepare(folder: Path, source: Path, tagger: DisputeTagger | None, options: d
             part = folder / f"{_MANIFEST}.part"
             part.write_text(json.dumps(manifest, ensure_ascii=False, indent=1), encoding="utf-8")
             part.replace(there)
-        return model and model.replace(folder / _MODEL)
+        return model and model.replace(folder / _MODEL), manifest["model"]
     except OSError as error:
         raise ArchiveError(f"{folder.parent}: cannot be written to ({error.strerror or error})") from None
 
 
-def _fingerprint(source: Path) -> list[list[Any]]:
+def _fingerprint(source: Path, folder: Path) -> list[list[Any]]:
     if source.is_dir():
-        return [[str(path.relative_to(source)), path.stat().st_size, _digest(path)] for path in _files_in(source)]
-    if not source.exists():
-        raise FileNotFoundError(f"{source}: no such file")
+        return [[str(path.relative_to(source)), path.stat().st_size, _digest(path)] for path in _files_in(source, folder)]
     return [[source.name, source.stat().st_size, _digest(source)]]
 
 

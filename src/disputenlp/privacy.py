@@ -170,8 +170,9 @@ def _number_spans(codes: NDArray[np.uint32], text: str) -> list[Span]:
 def _mail_spans(codes: NDArray[np.uint32], text: str) -> list[Span]:
     spans, done = [], 0
     for place in np.flatnonzero(codes == ord("@")).tolist():
-        # No longer part in front of the sign is an address.
-        if found := _MAIL_PATTERN.search(text, max(done, place - 64), place + 400):
+        # Neither a longer part in front of this sign nor one behind it is an address; another sign has its own turn.
+        found = _MAIL_PATTERN.search(text, max(done, place - 64), place + 400)
+        if found and text.find("@", found.start()) == place:
             spans.append((found.start(), found.end(), _MAIL))
             done = found.end()
     return spans
