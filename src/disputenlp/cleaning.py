@@ -207,6 +207,14 @@ def encode(text: str) -> NDArray[np.uint32]:
     return np.frombuffer(text.encode("utf-32-le", "surrogatepass"), dtype="<u4").astype(np.uint32, copy=False)
 
 
+@cache
+def char_table(chars: str) -> NDArray[np.bool_]:
+    """Whether a code point is one of these characters."""
+    table = np.zeros(0x110000, dtype=np.bool_)
+    table[encode(chars)] = True
+    return table
+
+
 def _to_batch(texts: Sequence[str]) -> TextBatch:
     sep = chr(SEP)
     joined = sep.join(texts) + sep if texts else ""
@@ -340,11 +348,7 @@ def _replace(batch: TextBatch, spans: Iterable[tuple[int, int, int]] | Iterator[
     return batch.edited(codes, codes != _DELETED)
 
 
-@cache
-def _repeatable() -> NDArray[np.bool_]:
-    table = np.zeros(0x110000, dtype=np.bool_)
-    table[[ord(char) for char in " \n!?。,、;:…~—-.=_#'\"“”"]] = True
-    return table
+_REPEATABLE = " \n!?。,、;:…~—-.=_#'\"“”"
 
 
 def _unrepeat(batch: TextBatch) -> TextBatch:
@@ -352,7 +356,7 @@ def _unrepeat(batch: TextBatch) -> TextBatch:
     codes = batch.codes
     keep = np.ones(len(codes), dtype=np.bool_)
     again = np.flatnonzero(codes[1:] == codes[:-1]) + 1
-    keep[again] = ~_repeatable()[codes[again]]
+    keep[again] = ~char_table(_REPEATABLE)[codes[again]]
     blank = (codes == ord(" ")) | (codes == ord("\n"))
     first, last = batch.starts[:-1].copy(), batch.starts[1:] - 2
     # Edges that are blank move inwards until none is.

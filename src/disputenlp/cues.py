@@ -23,7 +23,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from disputenlp.cleaning import HOTLINES, KIND_BASE, SEP, TextBatch, clean_batch, decode
+from disputenlp.cleaning import HOTLINES, KIND_BASE, SEP, TextBatch, char_table, clean_batch, decode
 from disputenlp.hashing import Matcher, SpanHashes
 from disputenlp.taxonomy import resource_text
 
@@ -33,8 +33,8 @@ __all__ = ["SCOPES", "CueGroup", "CueHits", "CueLexicon", "neutralize"]
 SCOPES = ("denied", "taught", "hypothetical", "past", "reported", "intended", "asserted")
 _ASSERTED = len(SCOPES) - 1
 
-_CLAUSE_ENDS = ",。;!?:\n"
-_SENTENCE_ENDS = "。;!?\n"
+_CLAUSE_ENDS = chr(SEP) + ",。;!?:\n"
+_SENTENCE_ENDS = chr(SEP) + "。;!?\n"
 # How far a denial reaches, in characters: 没 and 未 stand right before the word, 没有发生 may govern a list.
 _REACH_SHORT, _REACH_LONG, _REACH_AFTER, _REACH_HYPOTHETICAL, _REACH_INTENT = 3, 12, 12, 20, 6
 # The set of words that are removed, among those of who somebody is.
@@ -158,8 +158,8 @@ def _scopes(
     found: Mapping[str, tuple[NDArray[np.int32], NDArray[np.int32]]],
 ) -> NDArray[np.int64]:
     """Scope of each hit, from the markers around it: all of a clause or sentence share its number."""
-    sentence = np.cumsum(_table(_SENTENCE_ENDS)[codes], dtype=np.int32)
-    clause = np.cumsum(_table(_CLAUSE_ENDS)[codes], dtype=np.int32)
+    sentence = np.cumsum(char_table(_SENTENCE_ENDS)[codes], dtype=np.int32)
+    clause = np.cumsum(char_table(_CLAUSE_ENDS)[codes], dtype=np.int32)
     empty = (np.empty(0, dtype=np.int32), np.empty(0, dtype=np.int32))
 
     def before(name: str, unit: NDArray[np.int32], reach: int, width: slice = slice(0, 32)) -> NDArray[np.bool_]:
@@ -234,7 +234,7 @@ def _with_frame(
     """Spans of words that are removed, with what only joins them to the rest: 患 before an illness, 的 behind it."""
     for _ in range(2):
         previous = codes[np.maximum(start - 1, 0)]
-        before = _table(_FRAME_BEFORE)[previous] & (previous != SEP) & (start > 0)
+        before = char_table(_FRAME_BEFORE)[previous] & (start > 0)
         start, length = start - before, length + before
     after = codes[np.minimum(start + length, len(codes) - 1)] == ord("的")
     return start.astype(np.int32), (length + after).astype(np.int32)
@@ -243,7 +243,7 @@ def _with_frame(
 def _shorten_numbers(codes: NDArray[np.uint32], keep: NDArray[np.bool_]) -> None:
     """Mark all but the first character of numbers as dropped, and make that one a zero; in place."""
     digit = (codes - np.uint32(48)) < 10
-    numeral = digit | (_table(_NUMERALS)[codes] & (codes != SEP))
+    numeral = digit | char_table(_NUMERALS)[codes]
     edge = np.flatnonzero(np.diff(np.concatenate(([False], numeral, [False])).astype(np.int8)))
     start, end = edge[::2], edge[1::2]
     after = codes[np.minimum(end, len(codes) - 1)]
@@ -285,13 +285,6 @@ def _identity() -> Matcher:
     """Matcher of the words to remove, which are one set, and behind it of the words that are made the same, a set each."""
     table = tomllib.loads(resource_text("identity.toml"))
     return Matcher([[word for words in table["removed"].values() for word in words], *table["same"].values()])
-
-
-@cache
-def _table(chars: str) -> NDArray[np.bool_]:
-    table = np.zeros(0x110000, dtype=np.bool_)
-    table[[SEP, *map(ord, chars)]] = True
-    return table
 
 
 @cache

@@ -9,13 +9,12 @@ from __future__ import annotations
 
 import html
 from collections.abc import Callable, Sequence
-from functools import cache
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from disputenlp.cleaning import SEP, TextBatch
+from disputenlp.cleaning import SEP, TextBatch, char_table
 from disputenlp.features import NoteVectorizer, Reading
 from disputenlp.rows import NOTHING, Part
 
@@ -25,7 +24,7 @@ __all__ = ["MAX_SPANS", "Explanation", "Span", "character_weights", "evidence", 
 MAX_SPANS = 5
 # A clause longer than this (dictated notes have no punctuation) is cut at a word.
 _LONG_CLAUSE = 24
-_CLAUSE_ENDS = ",。;!?:、\n "
+_CLAUSE_ENDS = chr(SEP) + ",。;!?:、\n "
 
 Floats = NDArray[np.float64]
 
@@ -193,7 +192,7 @@ def word_spans(reading: Reading, weights: Floats, label: str) -> list[Span]:
 
 def _clause_bounds(batch: TextBatch, reading: Reading) -> NDArray[np.int64]:
     """First code points of clauses."""
-    ends = _end_table()[batch.codes]
+    ends = char_table(_CLAUSE_ENDS)[batch.codes]
     begins = np.zeros(len(batch.codes), dtype=np.bool_)
     begins[0] = True
     begins[1:] = ends[:-1]
@@ -203,10 +202,3 @@ def _clause_bounds(batch: TextBatch, reading: Reading) -> NDArray[np.int64]:
     cut = start[1:][(piece[1:] > piece[:-1]) & (clause_start[start[1:]] == clause_start[start[:-1]])]
     begins[cut] = True
     return np.flatnonzero(begins)
-
-
-@cache
-def _end_table() -> NDArray[np.bool_]:
-    table = np.zeros(0x110000, dtype=np.bool_)
-    table[[SEP, *map(ord, _CLAUSE_ENDS)]] = True
-    return table

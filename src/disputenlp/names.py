@@ -14,10 +14,10 @@ from importlib.resources import files
 import numpy as np
 from numpy.typing import NDArray
 
-from disputenlp.cleaning import encode
+from disputenlp.cleaning import char_table, encode
 from disputenlp.hashing import HashIndex
 
-__all__ = ["char_table", "looks_like_name", "name_spans"]
+__all__ = ["looks_like_name", "name_spans"]
 
 _SURNAMES = (
     "王李张刘陈杨黄赵吴周徐孙马朱胡郭何林罗高梁郑谢宋唐许韩冯邓曹彭曾肖田董潘袁蔡蒋余于杜叶程魏苏吕丁任卢姚沈钟姜崔谭陆范汪廖石金韦贾夏付方邹熊白孟秦邱侯江尹薛闫"
@@ -226,11 +226,3 @@ def _keys(codes: Codes, start: Places, length: int) -> NDArray[np.uint64]:
 def _keys_of(words: Iterable[str]) -> NDArray[np.uint64]:
     """The same of words of two characters."""
     return _keys(encode("".join(words)), 2 * np.arange(len(list(words))), 2)
-
-
-@cache
-def char_table(chars: str) -> NDArray[np.bool_]:
-    """Whether a code point is one of these characters."""
-    table = np.zeros(0x110000, dtype=np.bool_)
-    table[encode(chars)] = True
-    return table

@@ -17,8 +17,8 @@ from itertools import chain
 import numpy as np
 from numpy.typing import NDArray
 
-from disputenlp.cleaning import MASK_BASE, TextBatch, clean_batch
-from disputenlp.names import char_table, name_spans
+from disputenlp.cleaning import MASK_BASE, TextBatch, char_table, clean_batch
+from disputenlp.names import name_spans
 
 __all__ = ["MASKS", "Span", "find_spans", "id_number_is_valid", "mask", "mask_batch"]
 
