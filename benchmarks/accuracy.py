@@ -57,8 +57,8 @@ class NbSvm(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 class FastText:
     """fastText on jieba words with pairs and subwords; one machine a label where there are several."""
 
-    def __init__(self, many: bool) -> None:
-        self.many = many
+    def __init__(self, many: bool, epochs: int = 50) -> None:
+        self.many, self.epochs = many, epochs
 
     def fit(self, texts, y):  # type: ignore[no-untyped-def]
         import fasttext
@@ -70,7 +70,7 @@ class FastText:
             file.flush()
             loss = "ova" if self.many else "softmax"
             self.model = fasttext.train_supervised(
-                file.name, loss=loss, wordNgrams=2, minn=1, maxn=3, epoch=50, lr=0.5, thread=2, verbose=0
+                file.name, loss=loss, wordNgrams=2, minn=1, maxn=3, epoch=self.epochs, lr=0.5, thread=2, verbose=0
             )
         self.width = np.shape(y)[1] if self.many else 0
         return self

@@ -16,7 +16,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from tempfile import NamedTemporaryFile
 
 import jieba
 import numpy as np
@@ -26,6 +25,7 @@ from sklearn.pipeline import make_pipeline, make_union
 from sklearn.svm import LinearSVC
 
 import disputenlp as dn
+from accuracy import FastText
 from disputenlp.cleaning import clean_batch
 from disputenlp.cues import neutralize
 from disputenlp.privacy import mask_batch
@@ -81,7 +81,8 @@ def main() -> None:
         model.fit(corpus["text"], labels)
         rows.append((name, seconds(lambda model=model: model.predict(notes))))  # type: ignore[misc]
     if importlib.util.find_spec("fasttext"):
-        rows.append(("(d) fastText on rjieba words", seconds(fasttext_of(corpus["text"].tolist(), labels.tolist(), cut, notes))))
+        fast = FastText(many=False, epochs=5).fit(corpus["text"], labels)
+        rows.append(("(d) fastText on rjieba words", seconds(lambda: fast.predict(notes))))
     print(f"{NOTES} notes of {np.mean([len(note) for note in notes]):.0f} characters, one process\n")
     print("| what | notes/s | ours is faster by |\n| --- | --- | --- |")
     for name, spent in rows:
@@ -94,18 +95,6 @@ def main() -> None:
         ("import disputenlp as dn; dn.load().tag(['楼上漏水吵起来了'])", "first tag in a fresh process"),
     ):
         print(f"{what}: {seconds(lambda code=code: subprocess.run([sys.executable, '-c', code], check=True)):.2f} s")  # type: ignore[misc]
-
-
-def fasttext_of(texts: list[str], labels: list[str], cut: Callable[[str], list[str]], notes: list[str]) -> Callable[[], object]:
-    """A trained fastText, and what tagging notes with it is; pairs of words and subwords, as in the table of accuracy."""
-    import fasttext
-
-    with NamedTemporaryFile("w", suffix=".txt", encoding="utf-8") as file:
-        for text, label in zip(texts, labels, strict=True):
-            file.write(f"__label__{label} {' '.join(cut(' '.join(text.split())))}\n")
-        file.flush()
-        model = fasttext.train_supervised(file.name, wordNgrams=2, minn=1, maxn=3, epoch=5, thread=2, verbose=0)
-    return lambda: [model.f.predict(f"{' '.join(cut(note))}\n", 1, 0.0, "strict") for note in notes]
 
 
 def steps(tagger: dn.DisputeTagger, notes: list[str]) -> None:

@@ -34,6 +34,7 @@ __all__ = [
     "find_encoding",
     "find_text_column",
     "iter_archive",
+    "json_row",
     "read_archive",
 ]
 
@@ -268,10 +269,11 @@ def _iter_jsonl(path: Path, rows: int) -> Iterator[pd.DataFrame]:
     with _lines_of(path) as file:
         lines = ((number, line) for number, line in enumerate(file, 1) if line.strip())
         while part := list(islice(lines, rows)):
-            yield pd.DataFrame([_json_row(path, number, line) for number, line in part])
+            yield pd.DataFrame([json_row(path, number, line) for number, line in part])
 
 
-def _json_row(path: Path, number: int, line: str) -> dict[str, Any]:
+def json_row(path: Path, number: int, line: str) -> dict[str, Any]:
+    """The object in a line of a JSON Lines file."""
     try:
         row = json.loads(line)
     except json.JSONDecodeError as error:

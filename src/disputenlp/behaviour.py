@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from disputenlp.archive import ArchiveError
+from disputenlp.archive import ArchiveError, json_row
 from disputenlp.evaluation import markdown
 from disputenlp.tagger import DisputeTagger
 
@@ -28,11 +27,8 @@ def read_cases(folder: Path) -> list[dict[str, Any]]:
     for path in sorted(folder.glob("*.jsonl")):
         for number, line in enumerate(path.read_text(encoding="utf-8").split("\n"), 1):
             if line.strip():
-                try:
-                    case = json.loads(line)
-                except json.JSONDecodeError as error:
-                    raise ArchiveError(f"{path}, line {number}: no JSON ({error})") from None
-                if not isinstance(case, dict) or not {"kind", "test", "text"} <= case.keys():
+                case = json_row(path, number, line)
+                if not {"kind", "test", "text"} <= case.keys():
                     raise ArchiveError(f"{path}, line {number}: a case needs kind, test and text")
                 cases.append(case)
     if not cases:

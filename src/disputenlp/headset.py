@@ -184,7 +184,8 @@ class HeadSet:
 
     def decide(self, values: NDArray[Any]) -> Decisions:
         """Decisions from decision values of shape (n_notes, n_outputs)."""
-        return self._decide({name: np.asarray(values[:, part], dtype=np.float64) for name, part in self._slices.items()})
+        parts = {name: np.asarray(values[:, part], dtype=np.float64) for name, part in self._slices.items()}
+        return self._decide({name: head.class_probabilities(parts[name]) for name, head in self.heads.items()})
 
     def calibrate(
         self,
@@ -203,21 +204,21 @@ class HeadSet:
         n_status : ndarray of int64
             Rows that the status head was trained on.
         """
-        values = {}
+        probabilities = {}
         for name, head in self.heads.items():
             if head.out_of_fold_ is None:
                 return
             rows = np.zeros((len(primary), np.size(head.out_of_fold_, 1)))
             rows[n_status if name == "status" else slice(None)] = head.out_of_fold_
-            values[name] = rows
+            probabilities[name] = head.class_probabilities(rows)
         if "primary" in self.heads:
-            self._set_second_threshold(values, categories)
-        found = self._decide(values)
+            self._set_second_threshold(probabilities, categories)
+        found = self._decide(probabilities)
         answers = {"categories": (found.category_p, found.primary == primary)}
         if risk is not None:
             answers["risk"] = (found.risk_p, found.risk == risk)
         self.confidence = {name: platt(_logit(p), right, np.ones(len(p))) for name, (p, right) in answers.items()}
-        found = self._decide(values)
+        found = self._decide(probabilities)
         right = (found.chosen == categories).all(axis=1) if risk is None else found.primary == primary
         if risk is not None:
             right &= found.risk == risk
@@ -228,7 +229,7 @@ class HeadSet:
         kept = max(enough[-1] + 1 if len(enough) else 0, int((1 - _MOST) * len(order)))
         self.unsure_below = float(confidence[order[min(kept, len(order) - 1)]])
 
-    def _set_second_threshold(self, values: dict[str, Floats], categories: NDArray[np.bool_]) -> None:
+    def _set_second_threshold(self, probabilities: dict[str, Floats], categories: NDArray[np.bool_]) -> None:
         """One threshold for the labels beside the primary one, with the best micro-F1.
 
         Those of the categories head are for labels that nothing else gives; most labels are given by the primary head, and what is left is rarer.
@@ -237,14 +238,13 @@ class HeadSet:
         grid = np.linspace(0.3, 0.7, 17)
         for threshold in grid:
             head.thresholds_ = np.full(categories.shape[1], threshold)
-            chosen = self._decide(values).chosen
+            chosen = self._decide(probabilities).chosen
             scores.append((chosen & categories).sum() / (chosen.sum() + categories.sum()))
         head.thresholds_ = np.full(categories.shape[1], grid[int(np.argmax(scores))])
 
-    def _decide(self, values: dict[str, Floats]) -> Decisions:
-        heads = self.heads
-        found = {name: head.class_probabilities(values[name]) for name, head in heads.items()}
-        n_notes = len(values["categories"])
+    def _decide(self, found: dict[str, Floats]) -> Decisions:
+        """Decisions from the class probabilities of each head."""
+        heads, n_notes = self.heads, len(found["categories"])
         rows = np.arange(n_notes)
         empty, zero = np.full(n_notes, -1, dtype=np.int64), np.zeros(n_notes)
         risk, risk_p, high_p, status, status_p = empty, zero, zero, empty, zero

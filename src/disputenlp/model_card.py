@@ -43,11 +43,12 @@ def _parts(dev: Path | None, behaviour: Path | None, full: bool) -> Iterator[str
     tags = cross_validate(notes)
     yield compare_tags(notes, tags, title=f"unseen voices of the corpus ({len(notes)} notes, 5 folds by voice)").to_markdown()
     yield _by_trait(notes, tags)
-    if dev is not None and second is None:
-        yield f"{dev.name} was not there to measure on."
-    elif dev is not None and second is not None:
-        tagger = untrained().fit(notes["text"], **labelled_columns(notes), groups=notes["voice"])
-        yield evaluate(tagger, second, title=f"{dev.name} (never trained on)").to_markdown()
+    if dev is not None:
+        if second is None:
+            yield f"{dev.name} was not there to measure on."
+        else:
+            tagger = untrained().fit(notes["text"], **labelled_columns(notes), groups=notes["voice"])
+            yield evaluate(tagger, second, title=f"{dev.name} (never trained on)").to_markdown()
     if cases is not None:
         yield behaviour_table(run_behaviour(load(), cases))
     if full:
@@ -67,11 +68,10 @@ def update_block(path: Path, name: str, text: str) -> None:
 
 def _by_trait(notes: pd.DataFrame, tags: pd.DataFrame) -> str:
     """What is right in the notes that were written to test something, and in those that were not."""
-    right = pd.DataFrame(
-        {"category": notes["categories"].str[0] == tags["category"], "risk": notes["risk"] == tags["risk"].astype(str), "notes": "1"}
-    )
+    right = pd.DataFrame({"category": notes["categories"].str[0] == tags["category"], "risk": notes["risk"] == tags["risk"].astype(str)})
     traits = notes["traits"].map(lambda given: list(given) or ["none of these"])
-    table = right.assign(trait=traits).explode("trait").groupby("trait").agg({"category": "mean", "risk": "mean", "notes": "size"})
+    by_trait = right.assign(trait=traits).explode("trait").groupby("trait")
+    table = by_trait.mean().assign(notes=by_trait.size())
     return markdown(table.sort_values("notes").astype({"notes": str}).rename_axis("written to test").reset_index())
 
 
