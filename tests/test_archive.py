@@ -75,6 +75,16 @@ def test_a_merged_title_and_several_sheets(tmp_path) -> None:
     assert back["走访内容"].tolist() == frame["走访内容"].tolist() * 2
 
 
+def test_a_column_named_like_the_sheets_column_is_kept(tmp_path) -> None:
+    path = tmp_path / "a.xlsx"
+    with pd.ExcelWriter(path, engine="xlsxwriter") as writer:
+        pd.DataFrame({"内容": ["楼上漏水"], "工作表": ["甲"]}).to_excel(writer, sheet_name="一月", index=False)
+        pd.DataFrame({"内容": ["欠工资"]}).to_excel(writer, sheet_name="二月", index=False)
+    back = dn.read_archive(path)
+    assert back["工作表"].tolist()[0] == "甲"
+    assert back["工作表.1"].tolist() == ["一月", "二月"]
+
+
 def test_a_comma_too_many_loses_nothing(tmp_path) -> None:
     path = tmp_path / "a.csv"
     path.write_text("编号,内容\n1,漏水,吵了一架,没动手\n2\n3,好\n", encoding="utf-8")

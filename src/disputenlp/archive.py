@@ -117,7 +117,8 @@ def read_archive(path: str | PathLike[str], text: str | None = None) -> pd.DataF
     Returns
     -------
     DataFrame
-        All columns of the file; those of several sheets one below the other, with a column ``工作表``.
+        All columns of the file; those of several sheets one below the other, with a column ``工作表`` (``工作表.1``
+        where the file has one of that name).
 
     Raises
     ------
@@ -228,11 +229,14 @@ def _fitted(lines: list[list[str]], header: list[str], separator: str) -> pd.Dat
 
 def _iter_excel(path: Path, rows: int) -> Iterator[pd.DataFrame]:
     sheets = pd.read_excel(path, sheet_name=None, header=None, dtype=object, engine="calamine")
-    filled = {name: frame for name, sheet in sheets.items() if len(frame := _with_header(sheet))}
+    filled = {name: frame for name, cells in sheets.items() if len(frame := _with_header(cells))}
     if not filled:
         raise ArchiveError(f"{path}: no sheet holds any notes")
+    # A workbook may have a column 工作表 of its own, which is kept: ours is then 工作表.1.
+    own = dict.fromkeys(column for frame in filled.values() for column in frame.columns)
+    sheet = _unique([*own, "工作表"])[-1]
     for name, frame in filled.items():
-        yield from _cut(frame if len(filled) == 1 else frame.assign(工作表=name), rows)
+        yield from _cut(frame if len(filled) == 1 else frame.assign(**{sheet: name}), rows)
 
 
 def _cut(frame: pd.DataFrame, rows: int) -> Iterator[pd.DataFrame]:
