@@ -31,6 +31,7 @@ from sklearn.utils.multiclass import check_classification_targets, type_of_targe
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, column_or_1d, validate_data
 
 from disputenlp.calibration import Floats, f1_threshold, kappa, log_loss, platt, sigmoid
+from disputenlp.latent import LatentBlock
 
 __all__ = ["LabelHead", "OrdinalHead"]
 
@@ -68,12 +69,16 @@ class _LinearHead(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         tags.input_tags.sparse = True
         return tags
 
-    def _fit_outputs(self, X: Any, targets: NDArray[np.bool_], weight: Floats, groups: ArrayLike | None, y: Any) -> None:
+    def _fit_outputs(
+        self, X: Any, targets: NDArray[np.bool_], weight: Floats, groups: ArrayLike | None, y: Any, vectors: NDArray[np.float32] | None
+    ) -> None:
         """Fit one machine a column of ``targets``, after choosing ``C`` on out-of-fold decision values."""
         grid = [float(c) for c in np.atleast_1d(np.asarray(self.C, dtype=float))]
         if not grid or min(grid) <= 0:
             raise ValueError(f"C is {self.C!r}, but must be a positive number or several")
         folds = list(self._folds(X, y, groups))
+        block = None if vectors is None or not vectors.shape[1] else LatentBlock(vectors, X)
+        X = X if block is None else block.join(X)
         self.out_of_fold_ = None
         self.C_, self.calibration_ = grid[0], np.tile([2.0, 0.0], (targets.shape[1], 1))
         best = np.inf
@@ -86,6 +91,8 @@ class _LinearHead(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             if loss < best:
                 best, self.C_, self.calibration_, self.out_of_fold_ = loss, c, calibration, values
         self.coef_, self.intercept_ = self._fit_stack(X, targets, weight, self.C_)
+        if block is not None:
+            self.coef_, self.intercept_ = block.fold(self.coef_, self.intercept_)
 
     def _calibrate(self, values: Floats, targets: NDArray[np.bool_], weight: Floats) -> tuple[Floats, float]:
         """Slope and offset of each output, and the log loss they reach."""
@@ -169,7 +176,14 @@ class LabelHead(_LinearHead):
         self.at_least_one = at_least_one
         self.exclusive = exclusive
 
-    def fit(self, X: Any, y: Any, sample_weight: ArrayLike | None = None, groups: ArrayLike | None = None) -> Self:
+    def fit(
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: ArrayLike | None = None,
+        groups: ArrayLike | None = None,
+        vectors: NDArray[np.float32] | None = None,
+    ) -> Self:
         """Fit to features of shape (n_samples, n_features) and labels of shape (n_samples,) or an indicator (n_samples, n_labels).
 
         Parameters
@@ -179,6 +193,8 @@ class LabelHead(_LinearHead):
         sample_weight : array of float, shape (n_samples,), default=None
         groups : array, shape (n_samples,), default=None
             Notes of one group never stand on both sides of a fold.
+        vectors : array of float32, shape (n_features, n_latent), default=None
+            Vectors of the features, see :mod:`disputenlp.latent`.
 
         Raises
         ------
@@ -200,7 +216,7 @@ class LabelHead(_LinearHead):
             if len(self.classes_) < 2:
                 raise ValueError(f"y holds one class, {self.classes_[0]!r}; at least two are needed")
             targets = y[:, None] == (self.classes_[1:] if len(self.classes_) == 2 else self.classes_)
-        self._fit_outputs(X, targets, weight, groups, y)
+        self._fit_outputs(X, targets, weight, groups, y, vectors)
         self.at_least_one_ = self.multilabel_ and (
             bool(targets.any(axis=1).all()) if self.at_least_one == "auto" else bool(self.at_least_one)
         )
@@ -306,7 +322,14 @@ class OrdinalHead(_LinearHead):
         super().__init__(C=C, class_weight=class_weight, n_folds=n_folds, n_jobs=n_jobs, random_state=random_state)
         self.miss_rate = miss_rate
 
-    def fit(self, X: Any, y: Any, sample_weight: ArrayLike | None = None, groups: ArrayLike | None = None) -> Self:
+    def fit(
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: ArrayLike | None = None,
+        groups: ArrayLike | None = None,
+        vectors: NDArray[np.float32] | None = None,
+    ) -> Self:
         """Fit to features and levels of shape (n_samples,); see :meth:`LabelHead.fit`."""
         X, y = validate_data(self, X, y, accept_sparse="csr", dtype=np.float64)
         check_classification_targets(y)
@@ -317,7 +340,7 @@ class OrdinalHead(_LinearHead):
         if self.miss_rate is not None and not 0 < self.miss_rate < 1:
             raise ValueError(f"miss_rate is {self.miss_rate!r}, but must be None or between 0 and 1")
         targets = level[:, None] >= np.arange(1, len(self.classes_))
-        self._fit_outputs(X, targets, weight, groups, y)
+        self._fit_outputs(X, targets, weight, groups, y, vectors)
         self.thresholds_ = np.full(targets.shape[1], 0.5)
         if self.out_of_fold_ is not None:
             self._set_thresholds(self.cumulative(self.out_of_fold_), level)

