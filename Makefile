@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 DEV ?= ../shared/data/dev-notes.jsonl
 
-.PHONY: demo test model evaluate benchmark format clean
+.PHONY: demo test vectors model evaluate benchmark format clean
 
 demo: $(VENV)/installed
 	@mkdir -p demo
@@ -15,6 +15,10 @@ test: $(VENV)/installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/python -m pytest
+
+# Vectors of words for taggers that are fitted to few notes, from the texts of data/corpus.
+vectors: $(VENV)/installed
+	$(BIN)/python -m disputenlp.word_vectors src/disputenlp/resources/word_vectors.npz
 
 # The bundled model, from data/corpus alone; the same corpus gives the same predictions.
 model: $(VENV)/installed

@@ -14,7 +14,7 @@ LEVELS = [
     {"privacy"},
     {"cues", "tokenizer", "writing", "rows", "calibration"},
     {"features", "latent"},
-    {"explain", "heads"},
+    {"explain", "heads", "word_vectors"},
     {"headset"},
     {"decision"},
     {"tagger"},

@@ -30,6 +30,7 @@ _MODULE_OF = {
     "clean": "cleaning",
     "mask": "privacy",
     "tokenize": "tokenizer",
+    "learn_word_vectors": "word_vectors",
 }
 __all__ = sorted(_MODULE_OF)
 
@@ -46,6 +47,7 @@ if TYPE_CHECKING:
     from disputenlp.tagger import DisputeTagger as DisputeTagger
     from disputenlp.tagger import load as load
     from disputenlp.tokenizer import tokenize as tokenize
+    from disputenlp.word_vectors import learn_word_vectors as learn_word_vectors
     from disputenlp.writing import write_archive as write_archive
 
 

@@ -17,7 +17,8 @@ from numpy.typing import ArrayLike, NDArray
 from disputenlp.cleaning import MAX_CHARS, as_text
 from disputenlp.explain import Explanation, Span, character_weights, evidence, word_spans
 from disputenlp.features import NoteVectorizer, Reading
-from disputenlp.headset import COST_OF_A_MISS, Decisions, HeadSet
+from disputenlp.heads import COST_OF_A_MISS
+from disputenlp.headset import Decisions, HeadSet
 from disputenlp.rows import NOTHING, Part
 from disputenlp.taxonomy import NONE, Kind, to_name
 from disputenlp.tokenizer import CLASS_HAN

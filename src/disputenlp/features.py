@@ -23,7 +23,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from disputenlp.cleaning import MAX_CHARS, TextBatch, as_text, clean_batch, slices
 from disputenlp.cues import CueHits, CueLexicon, neutralize
-from disputenlp.hashing import HashIndex, SpanHashes
+from disputenlp.hashing import HashIndex, SpanHashes, span_hashes
 from disputenlp.names import looks_like_name
 from disputenlp.privacy import mask_batch
 from disputenlp.rows import NOTHING, Part, Weighting, count_rows
@@ -173,10 +173,10 @@ class NoteVectorizer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         self._learn(self._readings(X))
         return self
 
-    def fit_transform(self, X: Iterable[Any], y: ArrayLike | None = None) -> sp.csr_matrix:
-        """As ``fit`` and then ``transform``, but every note is read once."""
+    def fit_transform(self, X: Iterable[Any], y: ArrayLike | None = None, *, words: Sequence[str] = ()) -> sp.csr_matrix:
+        """As ``fit`` and then ``transform``, but every note is read once; ``words`` get a column even if no note has them."""
         readings = self._readings(X)
-        self._learn(readings)
+        self._learn(readings, words)
         return self._stack([self.features(reading) for reading in readings])
 
     def transform(self, X: Iterable[Any]) -> sp.csr_matrix:
@@ -304,11 +304,11 @@ class NoteVectorizer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
             self._tokenizer = JiebaTokenizer(self.engine, self.user_dict, domain_dict=self.domain_dict)  # type: ignore[arg-type]
             self._lexicon = CueLexicon(self.cues, scope=self.scope) if self.cue_weight else None
 
-    def _learn(self, readings: Sequence[Reading]) -> None:
+    def _learn(self, readings: Sequence[Reading], words: Sequence[str] = ()) -> None:
         n_notes = sum(len(reading.batch) for reading in readings)
         self.min_df_ = 1 + sum(n_notes >= many for many in _NOTES_FOR_DF) if self.min_df == "auto" else int(self.min_df)
         most = self.max_df * max(n_notes, 1)
-        word_df = self._learn_words(readings, most)
+        word_df = self._learn_words(readings, most, words)
         bucket_df = np.zeros((2, self.n_buckets), dtype=np.int32)
         for reading in readings:
             note_of = reading.batch.note_of().astype(np.int64)
@@ -329,7 +329,7 @@ class NoteVectorizer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
                 frequency += np.bincount(np.unique(note * width + self._lexicon.column(reading.hits)) % width, minlength=width)
         return frequency
 
-    def _learn_words(self, readings: Sequence[Reading], most: float) -> NDArray[np.int64]:
+    def _learn_words(self, readings: Sequence[Reading], most: float, words: Sequence[str]) -> NDArray[np.int64]:
         """Set the vocabulary; document frequencies of its words."""
         frequency: Counter[int] = Counter()
         word_of: dict[int, str] = {}
@@ -346,6 +346,10 @@ class NoteVectorizer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         kept = [value for value, count in frequency.items() if self.min_df_ <= count <= most and not looks_like_name(word_of[value])]
         # Frequent features have neighbouring columns, so that most of a note's coefficients are in the processor's cache.
         kept.sort(key=lambda value: (-frequency[value], word_of[value]))
+        if self.word_weight and len(words):
+            more = dict(zip(span_hashes(words).tolist(), words, strict=True))
+            kept += [value for value in more if frequency[value] < self.min_df_]
+            word_of = more | word_of
         self.vocabulary_ = {word_of[value]: column for column, value in enumerate(kept)}
         self._set_words(np.array(kept, dtype=np.uint64))
         return np.array([frequency[value] for value in kept], dtype=np.int64)

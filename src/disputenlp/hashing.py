@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from disputenlp.cleaning import encode
 
-__all__ = ["HashIndex", "Matcher", "SpanHashes"]
+__all__ = ["HashIndex", "Matcher", "SpanHashes", "span_hashes"]
 
 _BASE = 0x9E3779B97F4A7C15
 _SPREAD = 0xD6E8FEB86659FD93
@@ -48,6 +48,12 @@ class SpanHashes:
         """Hash of each span, given its start and length."""
         inverse = _powers(pow(_BASE, -1, 1 << 64), len(self._sums))
         return np.asarray((self._sums[start + length] - self._sums[start]) * inverse[start])
+
+
+def span_hashes(terms: Sequence[str]) -> NDArray[np.uint64]:
+    """Hash of each of some strings, the same as that of an equal span."""
+    length = np.fromiter(map(len, terms), dtype=np.int64, count=len(terms))
+    return SpanHashes(encode("".join(terms))).of(np.cumsum(length) - length, length)
 
 
 _power_cache: dict[int, NDArray[np.uint64]] = {}
@@ -153,7 +159,7 @@ class Matcher:
         codes, length = encode("".join(known)), np.array(lengths, dtype=np.int64)
         start = np.cumsum(length) - length
         self._sizes = sorted(set(lengths))
-        self._index = HashIndex(SpanHashes(codes).of(start, length))
+        self._index = HashIndex(span_hashes(known))
         self._count = np.array([len(sets[term]) for term in known], dtype=np.int64)
         self._first = np.cumsum(self._count) - self._count
         self._sets = np.array([index for term in known for index in sets[term]], dtype=np.int32)

@@ -31,9 +31,12 @@ from sklearn.utils.multiclass import check_classification_targets, type_of_targe
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, column_or_1d, validate_data
 
 from disputenlp.calibration import Floats, f1_threshold, kappa, log_loss, platt, sigmoid
-from disputenlp.latent import LatentBlock
+from disputenlp.latent import Latent, LatentBlock
 
-__all__ = ["LabelHead", "OrdinalHead"]
+__all__ = ["COST_OF_A_MISS", "LabelHead", "OrdinalHead"]
+
+#: A missed note of the highest risk costs as much as this many false alarms.
+COST_OF_A_MISS = 10.0
 
 
 class _LinearHead(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
@@ -70,27 +73,35 @@ class _LinearHead(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         return tags
 
     def _fit_outputs(
-        self, X: Any, targets: NDArray[np.bool_], weight: Floats, groups: ArrayLike | None, y: Any, vectors: NDArray[np.float32] | None
+        self, X: Any, targets: NDArray[np.bool_], weight: Floats, groups: ArrayLike | None, y: Any, latent: Latent | None
     ) -> None:
-        """Fit one machine a column of ``targets``, after choosing ``C`` on out-of-fold decision values."""
+        """Fit one machine a column of ``targets``, after choosing ``C`` and the weight of the latent block on out-of-fold decision values."""
         grid = [float(c) for c in np.atleast_1d(np.asarray(self.C, dtype=float))]
         if not grid or min(grid) <= 0:
             raise ValueError(f"C is {self.C!r}, but must be a positive number or several")
+        weights = latent.weights if latent is not None and latent.vectors.shape[1] else (0.0,)
+        blocks = {w: LatentBlock(latent.vectors, X, w) for w in weights if w and latent is not None}
         folds = list(self._folds(X, y, groups))
-        block = None if vectors is None or not vectors.shape[1] else LatentBlock(vectors, X)
-        X = X if block is None else block.join(X)
         self.out_of_fold_ = None
-        self.C_, self.calibration_ = grid[0], np.tile([2.0, 0.0], (targets.shape[1], 1))
+        self.C_, self.latent_weight_, self.calibration_ = grid[0], weights[0], np.tile([2.0, 0.0], (targets.shape[1], 1))
         best = np.inf
-        for c in grid if folds else ():
-            values = np.zeros(targets.shape)
+
+        def try_out(c: float, latent_weight: float) -> None:
+            nonlocal best
+            Z, values = _joined(X, blocks.get(latent_weight)), np.zeros(targets.shape)
             for train, test in folds:
-                coef, intercept = self._fit_stack(X[train], targets[train], weight[train], c)
-                values[test] = X[test] @ coef.T + intercept
+                coef, intercept = self._fit_stack(Z[train], targets[train], weight[train], c)
+                values[test] = Z[test] @ coef.T + intercept
             calibration, loss = self._calibrate(values, targets, weight)
             if loss < best:
-                best, self.C_, self.calibration_, self.out_of_fold_ = loss, c, calibration, values
-        self.coef_, self.intercept_ = self._fit_stack(X, targets, weight, self.C_)
+                best, self.C_, self.latent_weight_, self.calibration_, self.out_of_fold_ = loss, c, latent_weight, calibration, values
+
+        for c in grid if folds else ():
+            try_out(c, weights[0])
+        for latent_weight in weights[1:] if folds else ():
+            try_out(self.C_, latent_weight)
+        block = blocks.get(self.latent_weight_)
+        self.coef_, self.intercept_ = self._fit_stack(_joined(X, block), targets, weight, self.C_)
         if block is not None:
             self.coef_, self.intercept_ = block.fold(self.coef_, self.intercept_)
 
@@ -182,7 +193,7 @@ class LabelHead(_LinearHead):
         y: Any,
         sample_weight: ArrayLike | None = None,
         groups: ArrayLike | None = None,
-        vectors: NDArray[np.float32] | None = None,
+        latent: Latent | None = None,
     ) -> Self:
         """Fit to features of shape (n_samples, n_features) and labels of shape (n_samples,) or an indicator (n_samples, n_labels).
 
@@ -193,7 +204,7 @@ class LabelHead(_LinearHead):
         sample_weight : array of float, shape (n_samples,), default=None
         groups : array, shape (n_samples,), default=None
             Notes of one group never stand on both sides of a fold.
-        vectors : array of float32, shape (n_features, n_latent), default=None
+        latent : Latent, default=None
             Vectors of the features, see :mod:`disputenlp.latent`.
 
         Raises
@@ -216,7 +227,7 @@ class LabelHead(_LinearHead):
             if len(self.classes_) < 2:
                 raise ValueError(f"y holds one class, {self.classes_[0]!r}; at least two are needed")
             targets = y[:, None] == (self.classes_[1:] if len(self.classes_) == 2 else self.classes_)
-        self._fit_outputs(X, targets, weight, groups, y, vectors)
+        self._fit_outputs(X, targets, weight, groups, y, latent)
         self.at_least_one_ = self.multilabel_ and (
             bool(targets.any(axis=1).all()) if self.at_least_one == "auto" else bool(self.at_least_one)
         )
@@ -288,7 +299,8 @@ class OrdinalHead(_LinearHead):
     miss_rate : float, default=None
         Share of notes of the highest level that may be missed. The threshold of that level is then the highest whose out-of-fold miss rate
         R satisfies n/(n+1)·R + 1/(n+1) ≤ ``miss_rate``: by conformal risk control (Angelopoulos et al. 2024) the expected share of
-        misses is then at most ``miss_rate`` for notes like the held-out ones. ``None``: the threshold is chosen as for the others.
+        misses is then at most ``miss_rate`` for notes like the held-out ones. But the threshold is never below 1/11, where the false alarms would
+        cost more than the misses: with few notes of that level the bound cannot be kept. ``None``: the threshold is chosen as for the others.
     C, class_weight, n_folds, n_jobs, random_state
         As in :class:`LabelHead`.
 
@@ -328,7 +340,7 @@ class OrdinalHead(_LinearHead):
         y: Any,
         sample_weight: ArrayLike | None = None,
         groups: ArrayLike | None = None,
-        vectors: NDArray[np.float32] | None = None,
+        latent: Latent | None = None,
     ) -> Self:
         """Fit to features and levels of shape (n_samples,); see :meth:`LabelHead.fit`."""
         X, y = validate_data(self, X, y, accept_sparse="csr", dtype=np.float64)
@@ -340,7 +352,7 @@ class OrdinalHead(_LinearHead):
         if self.miss_rate is not None and not 0 < self.miss_rate < 1:
             raise ValueError(f"miss_rate is {self.miss_rate!r}, but must be None or between 0 and 1")
         targets = level[:, None] >= np.arange(1, len(self.classes_))
-        self._fit_outputs(X, targets, weight, groups, y, vectors)
+        self._fit_outputs(X, targets, weight, groups, y, latent)
         self.thresholds_ = np.full(targets.shape[1], 0.5)
         if self.out_of_fold_ is not None:
             self._set_thresholds(self.cumulative(self.out_of_fold_), level)
@@ -378,7 +390,7 @@ class OrdinalHead(_LinearHead):
         if self.miss_rate is not None:
             positives = np.sort(cumulative[level == top, top - 1])
             allowed = int(np.floor(self.miss_rate * (len(positives) + 1) - 1))
-            self.thresholds_[top - 1] = positives[max(allowed, 0)] if allowed >= 0 else 0.0
+            self.thresholds_[top - 1] = max(positives[allowed] if allowed >= 0 else 0.0, 1 / (1 + COST_OF_A_MISS))
         free = range(top if self.miss_rate is None else top - 1)
         for _ in range(2):
             for k in free:
@@ -389,6 +401,10 @@ class OrdinalHead(_LinearHead):
                 # The middle of the best plateau, not its first point: kappa is flat and noisy there.
                 best = np.flatnonzero(np.asarray(scores) >= max(scores) - 0.002)
                 self.thresholds_[k] = grid[best[len(best) // 2]]
+
+
+def _joined(X: Any, block: LatentBlock | None) -> Any:
+    return X if block is None else block.join(X)
 
 
 def _levels(cumulative: Floats, thresholds: Floats) -> NDArray[np.int64]:

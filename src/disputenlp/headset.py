@@ -20,16 +20,14 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from disputenlp.calibration import Floats, platt, sigmoid
-from disputenlp.heads import LabelHead, OrdinalHead
+from disputenlp.heads import COST_OF_A_MISS, LabelHead, OrdinalHead
 from disputenlp.taxonomy import NONE
 
-__all__ = ["COST_OF_A_MISS", "Decisions", "HeadSet"]
+__all__ = ["Decisions", "HeadSet"]
 
-#: A missed note of the highest risk costs as much as this many false alarms.
-COST_OF_A_MISS = 10.0
 # Of the notes that are not sent to review, this share should be right in category and risk; but no more than _MOST are sent.
 _RIGHT, _MOST = 0.95, 0.25
-_FITTED = ("classes_", "multilabel_", "at_least_one_", "thresholds_", "calibration_", "C_")
+_FITTED = ("classes_", "multilabel_", "at_least_one_", "thresholds_", "calibration_", "C_", "latent_weight_")
 
 Heads = dict[str, LabelHead | OrdinalHead]
 

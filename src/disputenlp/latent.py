@@ -8,7 +8,7 @@ the features once a head is fitted: predicting costs nothing more, the evidence 
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import scipy.sparse as sp
@@ -17,9 +17,21 @@ from sklearn.utils.extmath import randomized_svd
 
 from disputenlp.calibration import Floats
 
-__all__ = ["LatentBlock", "latent_vectors"]
+__all__ = ["Latent", "LatentBlock", "latent_vectors"]
 
-_WEIGHT = 0.4
+
+class Latent(NamedTuple):
+    """Vectors of features, and the weights to choose from.
+
+    Attributes
+    ----------
+    vectors : ndarray of float32, shape (n_features, n_latent)
+    weights : tuple of float
+        What the block may weigh where each block of features weighs 1; the first is the usual one.
+    """
+
+    vectors: NDArray[np.float32]
+    weights: tuple[float, ...] = (0.4,)
 
 
 def latent_vectors(X: sp.csr_matrix, n_latent: int, random_state: int = 0) -> NDArray[np.float32]:
@@ -51,20 +63,22 @@ def latent_vectors(X: sp.csr_matrix, n_latent: int, random_state: int = 0) -> ND
 
 
 class LatentBlock:
-    """The mean vector of each note's features, centred, at a fixed weight beside the features.
+    """The mean vector of each note's features, centred, beside the features.
 
     Parameters
     ----------
     vectors : ndarray of float32, shape (n_features, n_latent)
     X : csr_matrix, shape (n_notes, n_features)
-        Training notes: over them the block has a root mean square length of 0.4, where the others have 1.
+        Training notes.
+    weight : float
+        Root mean square length of the block over the training notes.
     """
 
-    def __init__(self, vectors: NDArray[np.float32], X: Any) -> None:
+    def __init__(self, vectors: NDArray[np.float32], X: Any, weight: float) -> None:
         block = np.asarray(X @ vectors, dtype=np.float64)
         self._mean = block.mean(axis=0)
         self._vectors = vectors
-        self._scale = _WEIGHT / max(float(np.sqrt(np.square(block - self._mean).sum(axis=1).mean())), 1e-9)
+        self._scale = weight / max(float(np.sqrt(np.square(block - self._mean).sum(axis=1).mean())), 1e-9)
 
     def join(self, X: Any) -> Any:
         """Features with the block beside them."""

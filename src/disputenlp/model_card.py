@@ -101,8 +101,9 @@ def _ablation(notes: pd.DataFrame) -> str:
         "without masking": {"mask": False},
     }
     rows = {}
-    for name, params in without.items():
-        make = partial(untrained().set_params, vectorizer=NoteVectorizer(**params))
+    makers = {name: partial(untrained().set_params, vectorizer=NoteVectorizer(**params)) for name, params in without.items()}
+    makers["without latent vectors"] = partial(untrained().set_params, n_latent=0)
+    for name, make in makers.items():
         rows[name] = compare_tags(notes, cross_validate(notes, make, n_folds=2, size=_ABLATION_NOTES)).numbers
     return f"#### Ablation (unseen voices, two folds of {_ABLATION_NOTES} notes to train on)\n\n" + markdown(_short(rows))
 

@@ -25,12 +25,17 @@ from disputenlp.explain import Explanation
 from disputenlp.features import NoteVectorizer, as_texts
 from disputenlp.heads import LabelHead, OrdinalHead
 from disputenlp.headset import Decisions, HeadSet
-from disputenlp.latent import latent_vectors
+from disputenlp.latent import Latent, latent_vectors
 from disputenlp.model_file import read_model, read_seal, write_model
 from disputenlp.taxonomy import NONE, read_labels
 from disputenlp.taxonomy import labels as taxonomy_labels
+from disputenlp.word_vectors import WordVectors, bundled_word_vectors
 
 __all__ = ["DisputeTagger", "load", "model_seal"]
+
+# So many notes teach vectors that are as good as those of the library's corpus; with fewer, how much to trust these is found out of fold.
+_NOTES_THAT_TEACH = 20_000
+_WEIGHTS = (0.5, 0.2, 1.0)
 
 
 class DisputeTagger(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
@@ -44,6 +49,9 @@ class DisputeTagger(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         As in :class:`~disputenlp.heads.LabelHead`.
     n_latent : int, default=64
         Length of the vectors through which what is learned of one word counts for its kin, see :mod:`disputenlp.latent`; 0 for none.
+    word_vectors : {"auto", None} or WordVectors, default="auto"
+        Vectors of words from more notes than the labelled ones, see :mod:`disputenlp.word_vectors`. ``"auto"`` takes those of the library's corpus
+        with fewer than 20,000 notes; more of them, and with ``None`` any number, are their own teachers.
     miss_rate : float, default=0.04
         Share of notes of the highest risk that may be missed, see :class:`~disputenlp.heads.OrdinalHead`.
 
@@ -69,6 +77,7 @@ class DisputeTagger(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         C: float | tuple[float, ...] = (0.1, 0.3, 1.0, 3.0),
         class_weight: str | float | None = 0.5,
         n_latent: int = 64,
+        word_vectors: str | WordVectors | None = "auto",
         miss_rate: float = 0.04,
         n_folds: int = 5,
         n_jobs: int | None = None,
@@ -78,6 +87,7 @@ class DisputeTagger(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self.C = C
         self.class_weight = class_weight
         self.n_latent = n_latent
+        self.word_vectors = word_vectors
         self.miss_rate = miss_rate
         self.n_folds = n_folds
         self.n_jobs = n_jobs
@@ -128,15 +138,36 @@ class DisputeTagger(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             notes, labelled, groups, sample_weight = _with_corpus(base, notes, labelled, groups, sample_weight)
         vectorizer = NoteVectorizer() if self.vectorizer is None else self.vectorizer
         self.vectorizer_ = clone(vectorizer)
-        self._fit_heads(self.vectorizer_.fit_transform(notes), labelled, groups, sample_weight)
+        known = self._word_vectors(len(notes))
+        X = self.vectorizer_.fit_transform(notes, words=known.words if known else ())
+        self._fit_heads(X, self._latent(X, known), labelled, groups, sample_weight)
         return self
 
-    def _fit_heads(self, X: Any, labelled: dict[str, Any], groups: ArrayLike | None, sample_weight: ArrayLike | None) -> None:
+    def _word_vectors(self, n_notes: int) -> WordVectors | None:
+        if not self.n_latent or self.word_vectors is None:
+            return None
+        if isinstance(self.word_vectors, str):
+            if self.word_vectors != "auto":
+                raise ValueError(f"word_vectors is {self.word_vectors!r}, but must be 'auto', None or what learn_word_vectors gave")
+            return bundled_word_vectors() if n_notes < _NOTES_THAT_TEACH else None
+        return self.word_vectors
+
+    def _latent(self, X: Any, known: WordVectors | None) -> Latent:
+        """Vectors of all features: those of words that were given, or what the notes at hand teach."""
+        if known is None:
+            # From all notes at once: that the words of a held-out note were seen, without its labels, changes its values by next to nothing.
+            return Latent(latent_vectors(X, self.n_latent, self.random_state))
+        vectors = np.zeros((X.shape[1], known.vectors.shape[1]), dtype=np.float32)
+        column = np.array([self.vectorizer_.vocabulary_.get(word, -1) for word in known.words])
+        vectors[column[column >= 0]] = known.vectors[column >= 0]
+        return Latent(vectors, _WEIGHTS)
+
+    def _fit_heads(
+        self, X: Any, latent: Latent, labelled: dict[str, Any], groups: ArrayLike | None, sample_weight: ArrayLike | None
+    ) -> None:
         shared = {name: getattr(self, name) for name in ("C", "class_weight", "n_folds", "n_jobs", "random_state")}
         weight = None if sample_weight is None else np.asarray(sample_weight, dtype=float)
         group = None if groups is None else np.asarray(groups)
-        # Learned from all notes at once: that the words of a held-out note were seen, without its labels, changes its values by next to nothing.
-        vectors = latent_vectors(X, self.n_latent, self.random_state)
         read = read_labels(labelled["categories"], "categories")
         self.table_ = getattr(labelled["categories"], "ndim", 1) == 2
         names, target = (
@@ -145,17 +176,17 @@ class DisputeTagger(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         )
         exclusive = read.names.index(NONE) if NONE in read.names else None
         head = LabelHead(exclusive=exclusive if target.ndim == 2 else None, **shared)
-        heads: dict[str, Any] = {"categories": head.fit(X, _numbers(target), weight, group, vectors)}
+        heads: dict[str, Any] = {"categories": head.fit(X, _numbers(target), weight, group, latent)}
         self.classes_ = np.array(read.given)
         if target.ndim == 2 and not self.table_ and read.first_matters(labelled["categories"]):
-            heads["primary"] = LabelHead(**shared).fit(X, read.primary, weight, group, vectors)
+            heads["primary"] = LabelHead(**shared).fit(X, read.primary, weight, group, latent)
             names["primary"] = [read.names[k] for k in heads["primary"].classes_]
         level, rows = None, np.arange(len(read.primary))
         if "risk" in labelled:
             levels = read_labels(labelled["risk"], "risks")
             level = _complete(levels.primary, "risk")
             names["risk"] = levels.names
-            heads["risk"] = OrdinalHead(miss_rate=self.miss_rate, **shared).fit(X, level, weight, group, vectors)
+            heads["risk"] = OrdinalHead(miss_rate=self.miss_rate, **shared).fit(X, level, weight, group, latent)
         if "status" in labelled:
             statuses = read_labels(labelled["status"], "statuses")
             asked = _complete(statuses.primary, "status")
@@ -163,7 +194,7 @@ class DisputeTagger(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             rows = np.flatnonzero(np.array(statuses.names)[asked] != NONE)
             target = np.array([names["status"].index(statuses.names[index]) for index in asked[rows]])
             part = None if weight is None else weight[rows], None if group is None else group[rows]
-            heads["status"] = LabelHead(**shared).fit(X[rows], target, *part, vectors)
+            heads["status"] = LabelHead(**shared).fit(X[rows], target, *part, latent)
         self.heads_ = HeadSet(heads, names)
         self.heads_.calibrate(read.indicator, read.primary, level, rows)
 
@@ -256,6 +287,7 @@ class DisputeTagger(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
                     "head": name,
                     "label": label,
                     "C": head.C_,
+                    "latent_weight": head.latent_weight_,
                     "threshold": threshold,
                     "slope": slope,
                     "offset": offset,
@@ -286,7 +318,7 @@ class DisputeTagger(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         check_is_fitted(self, "heads_")
         meta, arrays = self.vectorizer_.state()
         heads, head_arrays = self.heads_.state()
-        settings = {key: value for key, value in self.get_params(deep=False).items() if key != "vectorizer"}
+        settings = {key: value for key, value in self.get_params(deep=False).items() if key not in ("vectorizer", "word_vectors")}
         write_model(
             path,
             {"vectorizer": meta, "heads": heads, "settings": settings, "table": self.table_, "classes": self.classes_.tolist()},
@@ -414,7 +446,7 @@ def _numbers(target: NDArray[Any]) -> NDArray[np.int64]:
 
 def untrained() -> DisputeTagger:
     """A tagger with the settings of the bundled model: one strength of regularization, found best on unseen voices, instead of a search."""
-    return DisputeTagger(C=0.4, n_jobs=-1)
+    return DisputeTagger(C=0.4, word_vectors=None, n_jobs=-1)
 
 
 def train_bundled(path: str) -> None:
