@@ -22,7 +22,7 @@ vectors: $(VENV)/installed
 
 # The bundled model, from data/corpus alone; the same corpus gives the same predictions.
 model: $(VENV)/installed
-	$(BIN)/python -m disputenlp.tagger src/disputenlp/resources/default.dnm
+	$(BIN)/python -m disputenlp.models src/disputenlp/resources/default.dnm
 
 # All figures of the model card; takes some minutes.
 evaluate: $(VENV)/installed

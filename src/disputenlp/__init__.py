@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 _MODULE_OF = {
-    "load": "tagger",
+    "load": "models",
     "DisputeTagger": "tagger",
     "NoteVectorizer": "features",
     "read_archive": "archive",
@@ -43,9 +43,9 @@ if TYPE_CHECKING:
     from disputenlp.diary import split_entries as split_entries
     from disputenlp.evaluation import evaluate as evaluate
     from disputenlp.features import NoteVectorizer as NoteVectorizer
+    from disputenlp.models import load as load
     from disputenlp.privacy import mask as mask
     from disputenlp.tagger import DisputeTagger as DisputeTagger
-    from disputenlp.tagger import load as load
     from disputenlp.tokenizer import tokenize as tokenize
     from disputenlp.word_vectors import learn_word_vectors as learn_word_vectors
     from disputenlp.writing import write_archive as write_archive

@@ -109,7 +109,7 @@ def tag_archive(
 
 def _ready() -> None:
     """What a worker process can do before it knows its model."""
-    from disputenlp.tagger import load
+    from disputenlp.models import load
 
     load().tag(["楼上漏水"])
 

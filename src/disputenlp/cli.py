@@ -45,7 +45,7 @@ def tag(
 ) -> None:
     """给一份档案打标签。 Tag an archive."""
     from disputenlp.batch import tag_archive
-    from disputenlp.tagger import load
+    from disputenlp.models import load
 
     if labels not in ("zh", "id"):
         raise typer.BadParameter("--labels must be zh or id")
@@ -105,7 +105,7 @@ def evaluate(
     from disputenlp.evaluation import evaluate as measure
     from disputenlp.evaluation import read_labelled
     from disputenlp.model_card import evaluate_corpus
-    from disputenlp.tagger import load
+    from disputenlp.models import load
 
     if src is None:
         _out.print(evaluate_corpus(card=card, dev=dev, behaviour=behaviour, full=full))
@@ -117,7 +117,7 @@ def evaluate(
 def info(model: Model = None) -> None:
     """看模型里有什么：标签、阈值、特征数。 What a model holds."""
     import disputenlp
-    from disputenlp.tagger import load
+    from disputenlp.models import load
     from disputenlp.taxonomy import labels as taxonomy_labels
 
     described = load(model).describe()

@@ -13,8 +13,9 @@ from typing import Any
 import pandas as pd
 
 from disputenlp.archive import find_text_column
+from disputenlp.models import load
 from disputenlp.parts import tag_table
-from disputenlp.tagger import DisputeTagger, load
+from disputenlp.tagger import DisputeTagger
 
 __all__ = ["tag_dask"]
 

@@ -19,7 +19,8 @@ from sklearn.metrics import cohen_kappa_score, confusion_matrix, f1_score, preci
 from sklearn.model_selection import GroupKFold
 
 from disputenlp.archive import ArchiveError, find_text_column, read_archive
-from disputenlp.tagger import DisputeTagger, untrained
+from disputenlp.models import untrained
+from disputenlp.tagger import DisputeTagger
 from disputenlp.taxonomy import labels, read_labels
 
 __all__ = [

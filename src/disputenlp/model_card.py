@@ -13,7 +13,7 @@ from disputenlp.archive import ArchiveError, corpus
 from disputenlp.behaviour import behaviour_table, read_cases, run_behaviour
 from disputenlp.evaluation import compare_tags, cross_validate, evaluate, labelled_columns, markdown, read_labelled
 from disputenlp.features import NoteVectorizer
-from disputenlp.tagger import load, untrained
+from disputenlp.models import load, untrained
 
 __all__ = ["evaluate_corpus", "update_block"]
 

@@ -19,7 +19,8 @@ from typing import Any
 import pandas as pd
 
 from disputenlp.archive import READABLE, ArchiveError, find_text_column, iter_archive
-from disputenlp.tagger import DisputeTagger, load, model_seal
+from disputenlp.models import load, model_seal
+from disputenlp.tagger import DisputeTagger
 from disputenlp.writing import write_parts
 
 __all__ = ["Summary", "iter_parts", "part_file", "prepare", "tag_part", "tag_table"]

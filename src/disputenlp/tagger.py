@@ -1,13 +1,8 @@
-"""The tagger: notes in, tags out.
-
-:class:`DisputeTagger` joins vectorizer, heads and evidence; :func:`load` opens the bundled model or one's own.
-"""
+"""The tagger: notes in, tags out. :class:`DisputeTagger` joins vectorizer, heads and evidence."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, nullcontext
-from importlib.resources import as_file, files
 from os import PathLike
 from typing import Any, Self
 
@@ -26,12 +21,12 @@ from disputenlp.features import NoteVectorizer, as_texts
 from disputenlp.heads import LabelHead, OrdinalHead
 from disputenlp.headset import Decisions, HeadSet
 from disputenlp.latent import Latent, latent_vectors
-from disputenlp.model_file import read_model, read_seal, write_model
+from disputenlp.model_file import read_model, write_model
 from disputenlp.taxonomy import NONE, read_labels
 from disputenlp.taxonomy import labels as taxonomy_labels
 from disputenlp.word_vectors import WordVectors, bundled_word_vectors
 
-__all__ = ["DisputeTagger", "load", "model_seal"]
+__all__ = ["DisputeTagger"]
 
 # So many notes teach vectors that are as good as those of the library's corpus; with fewer, how much to trust these is found out of fold.
 _NOTES_THAT_TEACH = 20_000
@@ -267,6 +262,7 @@ class DisputeTagger(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     def explain(self, note: Any, *, labels: str = "zh") -> Explanation:
         """Why one note gets its tags: an object that shows itself in notebooks and terminals, with ``spans``, ``tags`` and ``reasons``.
 
+        >>> from disputenlp import load
         >>> print(load().explain("楼上漏水泡了我家天花板，找了三回都不开门"))
         邻里相邻 ...
         """
@@ -325,6 +321,19 @@ class DisputeTagger(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             {**arrays, **head_arrays},
         )
 
+    @classmethod
+    def from_file(cls, path: str | PathLike[str]) -> Self:
+        """Open a tagger that :meth:`save` wrote; :func:`disputenlp.load` does the same, and opens the bundled one too."""
+        meta, arrays = read_model(path)
+        settings: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in meta["settings"].items()}
+        tagger = cls(**settings)
+        tagger.vectorizer_ = NoteVectorizer.from_state(meta["vectorizer"], arrays)
+        tagger.vectorizer = NoteVectorizer(**tagger.vectorizer_.get_params(deep=False))
+        tagger.heads_ = HeadSet.from_state(meta["heads"], arrays)
+        tagger.table_ = meta["table"]
+        tagger.classes_ = np.array(meta["classes"])
+        return tagger
+
     # ------------------------------------------------------------ the way of a batch
 
     def _batches(self, cells: list[Any]) -> Iterator[Batch]:
@@ -340,53 +349,6 @@ class DisputeTagger(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
     def _collect(self, texts: Any, part: Callable[[Decisions], NDArray[Any]]) -> NDArray[Any]:
         return np.concatenate([part(batch.found) for batch in self._batches(_column(texts, None)[0])])
-
-
-def load(path: str | PathLike[str] | None = None) -> DisputeTagger:
-    """Open a tagger: the bundled one, or one that was saved.
-
-    Parameters
-    ----------
-    path : path, default=None
-        A file that :meth:`DisputeTagger.save` wrote; ``None`` for the bundled model.
-
-    Raises
-    ------
-    ModelFileError
-        If the file is not a model, is damaged, or is from a later version.
-    FileNotFoundError
-        If there is no such file.
-
-    Examples
-    --------
-    >>> tags = load().tag(["楼上漏水把我家天花板泡坏了，找他几次都不认账"])
-    >>> tags.loc[0, "category"]
-    '邻里相邻'
-    """
-    with _file_of(path) as file:
-        return _read(file)
-
-
-def model_seal(path: str | PathLike[str] | None = None) -> str:
-    """What tells a saved tagger, or the bundled one, from every other: equal content, equal seal."""
-    with _file_of(path) as file:
-        return read_seal(file)
-
-
-def _file_of(path: str | PathLike[str] | None) -> AbstractContextManager[str | PathLike[str]]:
-    return as_file(files("disputenlp").joinpath("resources", "default.dnm")) if path is None else nullcontext(path)
-
-
-def _read(path: str | PathLike[str]) -> DisputeTagger:
-    meta, arrays = read_model(path)
-    settings: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in meta["settings"].items()}
-    tagger = DisputeTagger(**settings)
-    tagger.vectorizer_ = NoteVectorizer.from_state(meta["vectorizer"], arrays)
-    tagger.vectorizer = NoteVectorizer(**tagger.vectorizer_.get_params(deep=False))
-    tagger.heads_ = HeadSet.from_state(meta["heads"], arrays)
-    tagger.table_ = meta["table"]
-    tagger.classes_ = np.array(meta["classes"])
-    return tagger
 
 
 def _values(notes: Any) -> list[Any]:
@@ -442,21 +404,3 @@ def _complete(column: NDArray[np.int64], name: str) -> NDArray[np.int64]:
 
 def _numbers(target: NDArray[Any]) -> NDArray[np.int64]:
     return target.astype(np.int64)
-
-
-def untrained() -> DisputeTagger:
-    """A tagger with the settings of the bundled model: one strength of regularization, found best on unseen voices, instead of a search."""
-    return DisputeTagger(C=0.4, word_vectors=None, n_jobs=-1)
-
-
-def train_bundled(path: str) -> None:
-    """Train the bundled model on the library's own corpus and write it; what ``make model`` does."""
-    notes = corpus()
-    labelled: dict[str, Any] = {name: notes[name] for name in ("categories", "risk", "status")}
-    untrained().fit(notes["text"], **labelled, groups=notes["voice"]).save(path)
-
-
-if __name__ == "__main__":
-    import sys
-
-    train_bundled(sys.argv[1])
