@@ -47,7 +47,7 @@ class DisputeTagger(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     word_vectors : {"auto", None} or WordVectors, default="auto"
         Vectors of words from more notes than the labelled ones, see :mod:`disputenlp.word_vectors`. ``"auto"`` takes those of the library's corpus
         with fewer than 20,000 notes; more of them, and with ``None`` any number, are their own teachers.
-    miss_rate : float, default=0.04
+    miss_rate : float, default=0.03
         Share of notes of the highest risk that may be missed, see :class:`~disputenlp.heads.OrdinalHead`.
 
     Attributes
@@ -73,7 +73,7 @@ class DisputeTagger(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         class_weight: str | float | None = 0.5,
         n_latent: int = 64,
         word_vectors: str | WordVectors | None = "auto",
-        miss_rate: float = 0.04,
+        miss_rate: float = 0.03,
         n_folds: int = 5,
         n_jobs: int | None = None,
         random_state: int = 0,
