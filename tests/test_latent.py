@@ -31,11 +31,11 @@ def test_vectors_have_unit_length_and_no_more_dimensions_than_the_notes_bear() -
 
 def test_folding_leaves_every_decision_value_as_it_was() -> None:
     X, rng = some_features(), np.random.default_rng(0)
-    block = LatentBlock(latent_vectors(X, 8), X, 0.5)
-    joined = block.join(X)
+    block = LatentBlock(latent_vectors(X, 8), X)
+    joined = block.join(0.5)
     assert np.isclose(np.sqrt(np.square(joined[:, 200:].toarray()).sum(axis=1).mean()), 0.5)
     coef, intercept = rng.normal(size=(3, 208)), rng.normal(size=3)
-    folded, shifted = block.fold(coef, intercept)
+    folded, shifted = block.fold(coef, intercept, 0.5)
     assert folded.shape == (3, 200)
     assert np.allclose(X @ folded.T + shifted, joined @ coef.T + intercept, atol=1e-5)
 
@@ -94,3 +94,9 @@ def test_the_bundled_vectors_are_of_words_and_not_of_names() -> None:
 def test_too_few_notes_are_no_teacher() -> None:
     with pytest.raises(ValueError, match="give more notes"):
         dn.learn_word_vectors(NOTES)
+
+
+def test_a_loaded_tagger_is_fitted_again_with_the_vectors_that_were_asked_for(tmp_path: Path) -> None:
+    for asked in ("auto", None):
+        dn.DisputeTagger(word_vectors=asked).fit(NOTES, categories=LABELS).save(tmp_path / "own.dnm")
+        assert dn.load(tmp_path / "own.dnm").word_vectors == asked

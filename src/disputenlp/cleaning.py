@@ -23,7 +23,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["HOTLINES", "KIND_BASE", "MASK_BASE", "MAX_CHARS", "SEP", "TextBatch", "as_text", "clean", "clean_batch", "slices"]
+__all__ = ["HOTLINES", "KIND_BASE", "MASK_BASE", "MAX_CHARS", "SEP", "TextBatch", "as_text", "as_texts", "clean", "clean_batch", "slices"]
 
 #: Closes every note of a batch; cannot occur inside one, because control characters are deleted.
 SEP = 0x1E
@@ -120,6 +120,11 @@ def as_text(value: Any) -> str | None:
     if isinstance(value, numbers.Real):
         return None if math.isnan(float(value)) else str(value)
     return None
+
+
+def as_texts(values: Iterable[Any]) -> list[str]:
+    """Turn cells of any kind into strings; what is no text becomes the empty string, what is longer than ``MAX_CHARS`` is cut."""
+    return [(as_text(value) or "")[:MAX_CHARS] for value in values]
 
 
 def clean(text: str) -> str:

@@ -21,7 +21,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
-from disputenlp.cleaning import MAX_CHARS, TextBatch, as_text, clean_batch, slices
+from disputenlp.cleaning import TextBatch, as_texts, clean_batch, slices
 from disputenlp.cues import CueHits, CueLexicon, neutralize
 from disputenlp.hashing import HashIndex, SpanHashes, span_hashes
 from disputenlp.names import looks_like_name
@@ -29,7 +29,7 @@ from disputenlp.privacy import mask_batch
 from disputenlp.rows import NOTHING, Part, Weighting, count_rows
 from disputenlp.tokenizer import JiebaTokenizer, TokenBatch
 
-__all__ = ["BLOCKS", "NoteVectorizer", "Reading", "as_texts"]
+__all__ = ["BLOCKS", "NoteVectorizer", "Reading"]
 
 #: The blocks of features, in the order of their columns.
 BLOCKS = ("words", "word_pairs", "chars", "cues")
@@ -56,11 +56,6 @@ class Reading(NamedTuple):
     tokens: TokenBatch
     hashes: SpanHashes
     hits: CueHits | None
-
-
-def as_texts(values: Iterable[Any]) -> list[str]:
-    """Turn cells of any kind into strings; what is no text becomes the empty string, what is longer than ``MAX_CHARS`` is cut."""
-    return [(as_text(value) or "")[:MAX_CHARS] for value in values]
 
 
 class NoteVectorizer(TransformerMixin, BaseEstimator):  # type: ignore[misc]

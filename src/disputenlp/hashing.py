@@ -159,7 +159,7 @@ class Matcher:
         codes, length = encode("".join(known)), np.array(lengths, dtype=np.int64)
         start = np.cumsum(length) - length
         self._sizes = sorted(set(lengths))
-        self._index = HashIndex(span_hashes(known))
+        self._index = HashIndex(SpanHashes(codes).of(start, length))
         self._count = np.array([len(sets[term]) for term in known], dtype=np.int64)
         self._first = np.cumsum(self._count) - self._count
         self._sets = np.array([index for term in known for index in sets[term]], dtype=np.int32)

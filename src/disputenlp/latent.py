@@ -17,7 +17,7 @@ from sklearn.utils.extmath import randomized_svd
 
 from disputenlp.calibration import Floats
 
-__all__ = ["Latent", "LatentBlock", "latent_vectors"]
+__all__ = ["Latent", "LatentBlock", "latent_vectors", "unit_length"]
 
 
 class Latent(NamedTuple):
@@ -58,7 +58,11 @@ def latent_vectors(X: sp.csr_matrix, n_latent: int, random_state: int = 0) -> ND
     if size < 1:
         return np.zeros((X.shape[1], 0), dtype=np.float32)
     _, strength, directions = randomized_svd(X, size, n_iter=2, random_state=random_state)
-    vectors = directions.T * strength
+    return unit_length(directions.T * strength)
+
+
+def unit_length(vectors: NDArray[Any]) -> NDArray[np.float32]:
+    """Rows made one long; those that are next to nothing stay so, where scikit-learn's ``normalize`` would blow up their rounding errors."""
     return np.asarray(vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-9), dtype=np.float32)
 
 
@@ -70,23 +74,20 @@ class LatentBlock:
     vectors : ndarray of float32, shape (n_features, n_latent)
     X : csr_matrix, shape (n_notes, n_features)
         Training notes.
-    weight : float
-        Root mean square length of the block over the training notes.
     """
 
-    def __init__(self, vectors: NDArray[np.float32], X: Any, weight: float) -> None:
-        block = np.asarray(X @ vectors, dtype=np.float64)
-        self._mean = block.mean(axis=0)
-        self._vectors = vectors
-        self._scale = weight / max(float(np.sqrt(np.square(block - self._mean).sum(axis=1).mean())), 1e-9)
+    def __init__(self, vectors: NDArray[np.float32], X: Any) -> None:
+        means = np.asarray(X @ vectors, dtype=np.float64)
+        self._X, self._vectors, self._mean = X, vectors, means.mean(axis=0)
+        self._centred = means - self._mean
+        self._length = max(float(np.sqrt(np.square(self._centred).sum(axis=1).mean())), 1e-9)
 
-    def join(self, X: Any) -> Any:
-        """Features with the block beside them."""
-        block = (np.asarray(X @ self._vectors, dtype=np.float64) - self._mean) * self._scale
-        return sp.hstack([X, sp.csr_matrix(block)], format="csr")
+    def join(self, weight: float) -> Any:
+        """The training notes' features with the block beside them; ``weight`` is its root mean square length."""
+        return sp.hstack([self._X, sp.csr_matrix(self._centred * (weight / self._length))], format="csr")
 
-    def fold(self, coef: Floats, intercept: Floats) -> tuple[Floats, Floats]:
+    def fold(self, coef: Floats, intercept: Floats, weight: float) -> tuple[Floats, Floats]:
         """Coefficients and intercepts for the features alone that give the same decision values as these, which are for features and block."""
         n_features = len(self._vectors)
-        block = coef[:, n_features:] * self._scale
+        block = coef[:, n_features:] * (weight / self._length)
         return coef[:, :n_features] + block @ self._vectors.T.astype(np.float64), intercept - block @ self._mean

@@ -69,31 +69,27 @@ class LinearStack(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         grid = [float(c) for c in np.atleast_1d(np.asarray(self.C, dtype=float))]
         if not grid or min(grid) <= 0:
             raise ValueError(f"C is {self.C!r}, but must be a positive number or several")
-        weights = latent.weights if latent is not None and latent.vectors.shape[1] else (0.0,)
-        blocks = {w: LatentBlock(latent.vectors, X, w) for w in weights if w and latent is not None}
+        block = LatentBlock(latent.vectors, X) if latent is not None and latent.vectors.shape[1] else None
+        weights = latent.weights if latent is not None and block is not None else (0.0,)
         folds = list(self._folds(X, y, groups))
         self.out_of_fold_ = None
         self.C_, self.latent_weight_, self.calibration_ = grid[0], weights[0], np.tile([2.0, 0.0], (targets.shape[1], 1))
         best = np.inf
-
-        def try_out(c: float, latent_weight: float) -> None:
-            nonlocal best
-            Z, values = _joined(X, blocks.get(latent_weight)), np.zeros(targets.shape)
-            for train, test in folds:
-                coef, intercept = self._fit_stack(Z[train], targets[train], weight[train], c)
-                values[test] = Z[test] @ coef.T + intercept
-            calibration, loss = self._calibrate(values, targets, weight)
-            if loss < best:
-                best, self.C_, self.latent_weight_, self.calibration_, self.out_of_fold_ = loss, c, latent_weight, calibration, values
-
-        for c in grid if folds else ():
-            try_out(c, weights[0])
-        for latent_weight in weights[1:] if folds else ():
-            try_out(self.C_, latent_weight)
-        block = blocks.get(self.latent_weight_)
-        self.coef_, self.intercept_ = self._fit_stack(_joined(X, block), targets, weight, self.C_)
+        for latent_weight in weights if folds else ():
+            Z = X if block is None else block.join(latent_weight)
+            # The grid is searched with the usual weight, the other weights are tried with the C that was found.
+            for c in grid if latent_weight == weights[0] else [self.C_]:
+                values = np.zeros(targets.shape)
+                for train, test in folds:
+                    coef, intercept = self._fit_stack(Z[train], targets[train], weight[train], c)
+                    values[test] = Z[test] @ coef.T + intercept
+                calibration, loss = self._calibrate(values, targets, weight)
+                if loss < best:
+                    best, self.C_, self.latent_weight_, self.calibration_, self.out_of_fold_ = loss, c, latent_weight, calibration, values
+        Z = X if block is None else block.join(self.latent_weight_)
+        self.coef_, self.intercept_ = self._fit_stack(Z, targets, weight, self.C_)
         if block is not None:
-            self.coef_, self.intercept_ = block.fold(self.coef_, self.intercept_)
+            self.coef_, self.intercept_ = block.fold(self.coef_, self.intercept_, self.latent_weight_)
 
     def _calibrate(self, values: Floats, targets: NDArray[np.bool_], weight: Floats) -> tuple[Floats, float]:
         """Slope and offset of each output, and the log loss they reach."""
@@ -117,10 +113,6 @@ class LinearStack(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         if y.ndim == 1 and np.unique(y, return_counts=True)[1].min() >= self.n_folds:
             return iter(StratifiedKFold(self.n_folds, shuffle=True, random_state=self.random_state).split(X, y))
         return iter(KFold(self.n_folds, shuffle=True, random_state=self.random_state).split(X))
-
-
-def _joined(X: Any, block: LatentBlock | None) -> Any:
-    return X if block is None else block.join(X)
 
 
 def _fit_binary(

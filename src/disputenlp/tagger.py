@@ -14,10 +14,10 @@ from sklearn.metrics import accuracy_score, f1_score
 from sklearn.utils.validation import check_is_fitted
 
 from disputenlp.archive import corpus, find_text_column
-from disputenlp.cleaning import as_text, slices
+from disputenlp.cleaning import as_text, as_texts, slices
 from disputenlp.decision import KINDS, Batch, explanation, label_lists, tag_frame
 from disputenlp.explain import Explanation
-from disputenlp.features import NoteVectorizer, as_texts
+from disputenlp.features import NoteVectorizer
 from disputenlp.heads import LabelHead, OrdinalHead
 from disputenlp.headset import Decisions, HeadSet
 from disputenlp.latent import Latent, latent_vectors
@@ -28,9 +28,8 @@ from disputenlp.word_vectors import WordVectors, bundled_word_vectors
 
 __all__ = ["DisputeTagger"]
 
-# So many notes teach vectors that are as good as those of the library's corpus; with fewer, how much to trust these is found out of fold.
+# So many notes teach vectors that are as good as those of the library's corpus.
 _NOTES_THAT_TEACH = 20_000
-_WEIGHTS = (0.5, 0.2, 1.0)
 
 
 class DisputeTagger(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
@@ -135,7 +134,10 @@ class DisputeTagger(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self.vectorizer_ = clone(vectorizer)
         known = self._word_vectors(len(notes))
         X = self.vectorizer_.fit_transform(notes, words=known.words if known else ())
-        self._fit_heads(X, self._latent(X, known), labelled, groups, sample_weight)
+        # From all notes at once: that the words of a held-out note were seen, without its labels, changes its values by next to nothing.
+        vocabulary = self.vectorizer_.vocabulary_
+        latent = known.latent(vocabulary, X.shape[1]) if known else Latent(latent_vectors(X, self.n_latent, self.random_state))
+        self._fit_heads(X, latent, labelled, groups, sample_weight)
         return self
 
     def _word_vectors(self, n_notes: int) -> WordVectors | None:
@@ -146,16 +148,6 @@ class DisputeTagger(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
                 raise ValueError(f"word_vectors is {self.word_vectors!r}, but must be 'auto', None or what learn_word_vectors gave")
             return bundled_word_vectors() if n_notes < _NOTES_THAT_TEACH else None
         return self.word_vectors
-
-    def _latent(self, X: Any, known: WordVectors | None) -> Latent:
-        """Vectors of all features: those of words that were given, or what the notes at hand teach."""
-        if known is None:
-            # From all notes at once: that the words of a held-out note were seen, without its labels, changes its values by next to nothing.
-            return Latent(latent_vectors(X, self.n_latent, self.random_state))
-        vectors = np.zeros((X.shape[1], known.vectors.shape[1]), dtype=np.float32)
-        column = np.array([self.vectorizer_.vocabulary_.get(word, -1) for word in known.words])
-        vectors[column[column >= 0]] = known.vectors[column >= 0]
-        return Latent(vectors, _WEIGHTS)
 
     def _fit_heads(
         self, X: Any, latent: Latent, labelled: dict[str, Any], groups: ArrayLike | None, sample_weight: ArrayLike | None
@@ -171,7 +163,7 @@ class DisputeTagger(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         )
         exclusive = read.names.index(NONE) if NONE in read.names else None
         head = LabelHead(exclusive=exclusive if target.ndim == 2 else None, **shared)
-        heads: dict[str, Any] = {"categories": head.fit(X, _numbers(target), weight, group, latent)}
+        heads: dict[str, Any] = {"categories": head.fit(X, target.astype(np.int64), weight, group, latent)}
         self.classes_ = np.array(read.given)
         if target.ndim == 2 and not self.table_ and read.first_matters(labelled["categories"]):
             heads["primary"] = LabelHead(**shared).fit(X, read.primary, weight, group, latent)
@@ -314,7 +306,10 @@ class DisputeTagger(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         check_is_fitted(self, "heads_")
         meta, arrays = self.vectorizer_.state()
         heads, head_arrays = self.heads_.state()
-        settings = {key: value for key, value in self.get_params(deep=False).items() if key not in ("vectorizer", "word_vectors")}
+        settings = {key: value for key, value in self.get_params(deep=False).items() if key != "vectorizer"}
+        if isinstance(self.word_vectors, WordVectors):
+            # They are in the coefficients; the vectors themselves, which only another fit would need, would make the file many times as large.
+            del settings["word_vectors"]
         write_model(
             path,
             {"vectorizer": meta, "heads": heads, "settings": settings, "table": self.table_, "classes": self.classes_.tolist()},
@@ -400,7 +395,3 @@ def _complete(column: NDArray[np.int64], name: str) -> NDArray[np.int64]:
     if len(missing):
         raise ValueError(f"{name} has no value in row {missing[0]} (and {len(missing) - 1} more); give every note one")
     return column
-
-
-def _numbers(target: NDArray[Any]) -> NDArray[np.int64]:
-    return target.astype(np.int64)
